@@ -1,0 +1,82 @@
+"""What people declare: manifests, and the project file they live under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.values import Address, JSONObject, Reference, Span
+
+
+class OnRemove(StrEnum):
+    """What happens to the live object once its manifest is gone."""
+
+    DELETE = "delete"
+    DETACH = "detach"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """Rules for one resource that stay in force after its manifest is gone."""
+
+    protect: bool = False
+    on_remove: OnRemove = OnRemove.DELETE
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One desired resource, rendered and validated.
+
+    `spec` is the declared spec with templates rendered, plain JSON, not yet normalised.
+    `origin` is the place of its document's `metadata.name`.
+    """
+
+    address: Address
+    api_version: str
+    spec: JSONObject
+    origin: Span
+    labels: Mapping[str, str] = field(default_factory=dict)
+    lifecycle: Lifecycle = Lifecycle()
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What the project file says of one service; empty means not said."""
+
+    organization: str = ""
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """The valve for deletes: more than `max_deletes`, or more than `max_delete_share` of at least ten, is refused."""
+
+    max_deletes: int = 10
+    max_delete_share: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The project file; `state` is a state URL or empty for the default."""
+
+    name: str
+    state: str = ""
+    providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
+    safety: Safety = Safety()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything a manifests folder declares for one environment; free of errors.
+
+    `tree` is the digest of the names and bytes of every file that was read.
+    """
+
+    project: Project
+    environment: str
+    manifests: tuple[Manifest, ...]
+    tree: str
+    warnings: tuple[Diagnostic, ...] = ()

@@ -1,0 +1,200 @@
+"""The Protocols that rooms hand to each other; `app` decides who stands behind each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from reconciler.model.diagnostic import Violation
+from reconciler.model.entry import Entry
+from reconciler.model.outcome import (
+    Delivered,
+    ExportStatus,
+    Observed,
+    Outcome,
+    Request,
+    Settlement,
+)
+from reconciler.model.plan import Step
+from reconciler.model.recorded import Doubt, Recorded, Resource
+from reconciler.model.values import JSON, Address, JSONObject, Reference, Secret
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Clock(Protocol):
+    """Time.  `now` is what schedules and plans go by and may be pretended (RECONCILER_NOW);
+    `wall` is the real one, for the log and the lease.  Both are aware datetimes in UTC."""
+
+    def now(self) -> datetime: ...
+
+    def wall(self) -> datetime: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Kind(Protocol):
+    """Everything about one kind's spec that needs no network.
+
+    Specs are plain JSON.  `normalise` is idempotent, gives equal results for all spellings of the
+    same meaning, and leaves out absent (None) keys; all other methods that take a normalised spec say so.
+    """
+
+    @property
+    def api_version(self) -> str:
+        """For example `blue/v1`."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """For example `Report`; lower case in addresses."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """For example `blue`."""
+        ...
+
+    def model(self) -> type[BaseModel]:
+        """The pydantic model of the declared spec; strict, unknown fields refused."""
+        ...
+
+    def check(self, spec: JSONObject) -> Sequence[Violation]:
+        """Every documented limit and rule the model cannot say; for declared and normalised specs."""
+        ...
+
+    def normalise(self, spec: JSONObject) -> JSONObject:
+        """The canonical form; the same function for what is desired, recorded and observed."""
+        ...
+
+    def creation(self, spec: JSONObject) -> JSONObject:
+        """The part of a normalised spec that a create can carry; the rest needs an update after it."""
+        ...
+
+    def content(self, spec: JSONObject) -> JSONObject:
+        """The part of a normalised export spec that decides about the file (no schedule, no switches)."""
+        ...
+
+    def references(self, spec: JSONObject) -> Sequence[Reference]:
+        """The references of a declared or normalised spec; what is no valid address is left to `check`."""
+        ...
+
+    def widens(self, before: JSONObject, after: JSONObject) -> Sequence[str]:
+        """One sentence for each way in which the normalised `after` reaches further than `before`."""
+        ...
+
+    def organization(self, spec: JSONObject) -> str:
+        """The organization a declared spec names itself, empty when it names none."""
+        ...
+
+    def mentions(self, spec: JSONObject) -> Mapping[str, Collection[str]]:
+        """The ids of other things of the service that a normalised spec names, by sort:
+        `workspace` and `user` for Blue, `pipe` and `report` for Pipefy."""
+        ...
+
+
+class Provider(Protocol):
+    """One service.  No method raises for what a network or a service can do, except where said."""
+
+    def request(self, step: Step, ids: Mapping[Address, str]) -> Request | None:
+        """The mutation of a step, with references resolved through `ids`; None when nothing needs
+        to be sent and the step is only recorded.  No effects."""
+        ...
+
+    async def perform(self, request: Request) -> Outcome:
+        """Send a mutation, once; again only when it provably had not arrived.  For an export,
+        `Done.id` is the id of the export."""
+        ...
+
+    async def observe(self, resources: Sequence[Resource]) -> Mapping[Address, Observed | None]:
+        """Read live objects, None for those that are not there.  Raises Unavailable or CredentialError."""
+        ...
+
+    async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:
+        """Look for traces of doubtful mutations, by operation; `taken` are ids that belong to other
+        resources.  Nothing else may be in flight.  Raises Unavailable or CredentialError."""
+        ...
+
+    async def export_status(self, export_id: str) -> ExportStatus:
+        """Ask how far an export is.  Raises Unavailable or CredentialError."""
+        ...
+
+    def download(self, url: Secret) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes of a finished export's file, streamed, without credentials.
+        Raises LinkExpired (ask for a new link) or Unavailable."""
+        ...
+
+
+class LinkExpired(Exception):
+    """The file's address is no longer (or not yet) served; a fresh status gives a fresh one."""
+
+
+class Deliverer(Protocol):
+    """Puts a file where it belongs, whole or not at all."""
+
+    async def __call__(self, address: Address, stamp: str, chunks: AsyncIterator[bytes]) -> Delivered:
+        """Store the file of one run; `stamp` tells it from other runs.  Raises Undeliverable."""
+        ...
+
+
+class Undeliverable(Exception):
+    """The file is not what it should be, or there is no place for it; the sentence says which."""
+
+
+Require: TypeAlias = Callable[[Recorded], None]
+"""A precondition on the state right before an append; raises to keep the entries out."""
+
+
+class Journal(Protocol):
+    """The log as a run sees it: write first, act later."""
+
+    @property
+    def recorded(self) -> Recorded:
+        """The state up to the last append or refresh; the same object, updated in place."""
+        ...
+
+    async def record(self, entries: Iterable[Entry], require: Require | None = None) -> None:
+        """Make entries durable, in one batch with those of other callers, in order.
+
+        On return they are durable and folded.  `require` is called on the state that the entries
+        would follow, again after every conflict.  Raises whatever `require` raises, Locked
+        when the lease this journal holds is gone, StateError when the outcome of a write is bad.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """Storage for one log: numbered batches of bytes, and snapshots to shorten a replay."""
+
+    def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
+        """The newest checkpoint behind `after` (or None), and every batch behind that, in order."""
+        ...
+
+    def append(self, position: int, batch: bytes) -> None:
+        """Claim `position` durably; raises Conflict if it is taken or not the next, StateError else."""
+        ...
+
+    def checkpoint(self, position: int, snapshot: bytes) -> None:
+        """Keep a snapshot of the fold up to `position`; older ones may be dropped."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held; the log stays."""
+        ...
+
+
+__all__ = [
+    "JSON",
+    "Backend",
+    "Clock",
+    "Deliverer",
+    "Journal",
+    "Kind",
+    "LinkExpired",
+    "Provider",
+    "Require",
+    "Undeliverable",
+]
