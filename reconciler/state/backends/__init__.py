@@ -1,0 +1,43 @@
+"""Where logs are kept: one module per backend, and the registry that opens one by its URL.
+
+Belongs here: storing numbered batches of bytes, as `model.ports.Backend` says, and explaining why that fails.
+Does not belong here: what the bytes mean; that is the room above, the only one that calls this one.
+A backend is loaded when its scheme is first used, so a library that nobody needs is never imported.
+`read(WHOLE)` gives no checkpoint and every batch.  A checkpoint of a position that the log has not
+reached is never given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Final, cast
+
+from reconciler.model.errors import Usage
+from reconciler.model.ports import Backend
+
+WHOLE: Final = -1
+
+BACKENDS: Final[Mapping[str, str]] = {
+    "sqlite": "reconciler.state.backends.sqlite:SqliteBackend",
+}
+"""Scheme to the dotted path of what is called with the rest of the URL and the name of the log."""
+
+
+def open_backend(url: str, log: str) -> Backend:
+    """Return the storage that a state URL names, for the log `<project>/<environment>`.
+
+    Nothing is touched before the first read or append.  Raises Usage for a URL this version cannot open;
+    the message never repeats the URL, which may hold a password.
+    """
+    scheme, colon, rest = url.partition(":")
+    known = ", ".join(f"{name}:" for name in BACKENDS)
+    if not colon:
+        raise Usage(
+            "The state URL names no kind of storage.", f"Write for example sqlite:.reconciler/state.db; known: {known}"
+        )
+    if scheme not in BACKENDS:
+        raise Usage(f"This version cannot keep its state in {scheme!r}.", f"It knows: {known}")
+    module, _, name = BACKENDS[scheme].partition(":")
+    make = cast("Callable[[str, str], Backend]", getattr(import_module(module), name))
+    return make(rest, log)
