@@ -1,0 +1,230 @@
+"""The files of a manifests folder: found, looked at before they are opened, read once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from reconciler.loading.sources import Findings, Source
+from reconciler.model.canonical import digest
+from reconciler.model.values import Span
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""The largest file that is read."""
+
+MAX_DIRECTORY_DEPTH: Final = 64
+PROJECT_FILE: Final = "reconciler.yaml"
+ENVIRONMENTS: Final = "environments"
+
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(slots=True)
+class Folder:
+    """A manifests folder while it is being read; `tree` covers the files that `read` was given."""
+
+    path: Path
+    findings: Findings
+    shown: str = ""
+    real: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+    _folders: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        absolute = os.path.abspath(self.path)  # noqa: PTH100 - keeps symbolic links, drops `..`: what a person typed
+        self.real = os.path.realpath(absolute)
+        shown = Path(absolute)
+        if shown.is_relative_to(Path.cwd()):
+            shown = shown.relative_to(Path.cwd())
+        self.shown = shown.as_posix()
+
+    def show(self, name: str) -> str:
+        """Return how a file of the folder is shown: relative to the working directory when below it."""
+        return name if self.shown == "." else f"{self.shown.rstrip('/')}/{name}"
+
+    def exists(self) -> bool:
+        """Whether the folder is there and can be listed; says so when not."""
+        if not self.path.is_dir():
+            what = "is not a folder" if self.path.exists() else "does not exist"
+            self.findings.add(
+                "folder-missing", f"the manifests folder {self.shown} {what}", hint="name another one with --dir"
+            )
+            return False
+        return True
+
+    def has(self, name: str) -> bool:
+        """Whether there is something by that name, of whatever sort."""
+        return os.path.lexists(os.path.join(self.path, name))  # noqa: PTH118 - plain strings throughout
+
+    def refuse(self, name: str, code: str, message: str, hint: str = "") -> None:
+        """Note what is wrong with a file as a whole."""
+        self.findings.add(code, message, span=Span(self.show(name), 1, 1, 1, 1), hint=hint)
+
+    def read(self, name: str) -> Source | None:
+        """Read one file; None (and a diagnostic) when it must not or cannot be read.
+
+        Special files are never opened, links out of the folder never followed, nothing is read
+        beyond the permitted size.
+        """
+        try:
+            content = self._bytes(name)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            self.refuse(name, "file-unreadable", f"the file cannot be read: {reason}")
+            return None
+        if content is None:
+            return None
+        source = self._text(name, content)
+        if source is not None:
+            self.digests[name] = hashlib.sha256(content).hexdigest()
+        return source
+
+    def _bytes(self, name: str) -> bytes | None:
+        path = os.path.join(self.path, name)  # noqa: PTH118 - ten thousand of them
+        if not self._inside(path):
+            self.refuse(name, "file-outside", "the link leaves the manifests folder", "copy the file into the folder")
+            return None
+        # Looked at before it is opened: opening a FIFO or a device can block or have effects.
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as above
+            self.refuse(name, "file-special", "this is not a regular file", "move it out of the manifests folder")
+            return None
+        handle = os.open(path, _READ)
+        with os.fdopen(handle, "rb") as file:
+            state = os.fstat(handle)
+            if not stat.S_ISREG(state.st_mode):
+                self.refuse(name, "file-special", "this is not a regular file", "move it out of the manifests folder")
+                return None
+            content = file.read(MAX_BYTES + 1) if state.st_size <= MAX_BYTES else b""
+            if state.st_size > MAX_BYTES or len(content) > MAX_BYTES:
+                size = max(state.st_size, len(content))
+                self.refuse(
+                    name,
+                    "file-size",
+                    f"the file has {size:,} bytes, more than the {MAX_BYTES:,} permitted",
+                    "split it into several files",
+                )
+                return None
+            return content
+
+    def _text(self, name: str, content: bytes) -> Source | None:
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            before = Source(self.show(name), content[: error.start].decode("utf-8"))
+            utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+            self.findings.add(
+                "file-encoding",
+                f"the file is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}",
+                span=before.span_at(len(before.text)),
+                hint="save it as UTF-8" + (" (it looks like UTF-16)" if utf16 else ""),
+            )
+            return None
+        source = Source(self.show(name), text.removeprefix("\ufeff"))
+        if "\0" in source.text:
+            at = source.span_at(source.text.index("\0"))
+            self.findings.add("file-encoding", "the file has a NUL byte", span=at, hint="remove it; is this text?")
+            return None
+        return source
+
+    def _inside(self, path: str) -> bool:
+        """Whether a file lies in the folder once links are followed, those of its parents too."""
+        if os.path.islink(path):  # noqa: PTH114 - as above
+            return self.holds(os.path.realpath(path))
+        parent = os.path.dirname(path)  # noqa: PTH120 - as above
+        if parent not in self._folders:
+            self._folders[parent] = self.holds(os.path.realpath(parent))
+        return self._folders[parent]
+
+    def holds(self, real: str) -> bool:
+        """Whether a path without links lies in the folder."""
+        return real == self.real or real.startswith(self.real.rstrip(os.sep) + os.sep)
+
+    def tree(self) -> str:
+        """Return the digest of the names and bytes of every file that was read."""
+        return digest([[name, self.digests[name]] for name in sorted(self.digests)])
+
+    def manifest_names(self) -> list[str]:
+        """Return the manifest files, relative, with `/`, sorted: `*.yaml` and `*.yml` below the folder.
+
+        Not among them: the project file, environments, and what starts with a dot.  Each real
+        folder is visited once, whatever links lead to it.
+        """
+        names: list[str] = []
+        links: list[str] = []
+        visited: set[str] = set()
+        self._visit("", visited, names, links)
+        for link in links:
+            if self._enters(link, visited):
+                self._visit(link + "/", visited, names, links)
+        return sorted(_each_once(self, names))
+
+    def _enters(self, link: str, visited: set[str]) -> bool:
+        """Whether a link to a folder has to be followed; says so when it must not be."""
+        path = os.path.join(self.path, link)  # noqa: PTH118 - plain strings throughout the walk
+        real = os.path.realpath(path)
+        if not self.holds(real):
+            self.refuse(link, "file-outside", "the link leaves the manifests folder", "move the folder in")
+            return False
+        here = os.path.realpath(os.path.dirname(path))  # noqa: PTH120 - as above
+        if here == real or here.startswith(real.rstrip(os.sep) + os.sep):
+            self.refuse(link, "file-loop", "the link leads back to a folder that contains it", "remove the link")
+            return False
+        return real not in visited
+
+    def _visit(self, base: str, visited: set[str], names: list[str], links: list[str]) -> None:
+        """Collect files and links to folders below `base`, which is empty or ends with `/`."""
+        pending = [base]
+        while pending:
+            base = pending.pop()
+            path = os.path.join(self.path, base)  # noqa: PTH118 - as above
+            visited.add(os.path.realpath(path))
+            if base.count("/") > MAX_DIRECTORY_DEPTH:
+                self.refuse(base.rstrip("/"), "file-depth", "the folders are nested too deep", "flatten them")
+                continue
+            for entry in self._listed(base, path):
+                name = base + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(name + "/")
+                elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - as above
+                    links.append(name)
+                elif _is_manifest(name):
+                    names.append(name)
+
+    def _listed(self, base: str, path: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                listed = sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+        except OSError as error:
+            self.refuse(base.rstrip("/"), "file-unreadable", f"the folder cannot be read: {error.strerror}")
+            return []
+        return [entry for entry in listed if self._has_a_plain_name(base + entry.name)]
+
+    def _has_a_plain_name(self, name: str) -> bool:
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            shown = name.encode("utf-8", "backslashreplace").decode()
+            self.refuse(shown, "file-name", "the file's name is not UTF-8", "rename it")
+            return False
+        return True
+
+
+def _is_manifest(name: str) -> bool:
+    if name == PROJECT_FILE or not name.endswith((".yaml", ".yml")):
+        return False
+    folder, _, file = name.rpartition("/")
+    return not (folder == ENVIRONMENTS and file.endswith(".yaml"))
+
+
+def _each_once(folder: Folder, names: list[str]) -> Iterator[str]:
+    """Leave out links to files of the folder that are read under their own name anyway."""
+    plain = {os.path.join(folder.real, name) for name in names}  # noqa: PTH118 - as above
+    for name in names:
+        path = os.path.join(folder.path, name)  # noqa: PTH118 - as above
+        if not os.path.islink(path) or os.path.realpath(path) not in plain:  # noqa: PTH114 - as above
+            yield name

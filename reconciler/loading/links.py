@@ -1,0 +1,162 @@
+"""What only all manifests together can get wrong: addresses, references, organizations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from reconciler.loading.manifests import Declared
+from reconciler.loading.marked import Document, documents
+from reconciler.loading.sources import Findings, did_you_mean
+from reconciler.model.diagnostic import Violation
+from reconciler.model.manifest import Project
+from reconciler.model.values import JSON, Address, JSONObject, Path, Reference
+
+_HINTS: Final = 50
+_SHOWN: Final = 10
+
+
+class _Places:
+    """Documents read again, for a place that turned out to be needed; one file is kept."""
+
+    def __init__(self) -> None:
+        self._file = ""
+        self._documents: dict[int, Document] = {}
+
+    def document(self, declared: Declared) -> Document:
+        """Return the document a resource was declared in."""
+        if declared.source.file != self._file:
+            self._file = declared.source.file
+            self._documents = {document.index: document for document in documents(declared.source)}
+        return self._documents[declared.index]
+
+
+class Links:
+    """Checks of all declared resources; every method notes what is wrong and changes nothing else."""
+
+    def __init__(self, declared: Sequence[Declared], findings: Findings) -> None:
+        self._declared = declared
+        self._findings = findings
+        self._places = _Places()
+
+    def _note(self, declared: Declared, path: Path, violation: Violation) -> None:
+        self._findings.add(
+            violation.code,
+            violation.message,
+            source=declared.source,
+            span=self._places.document(declared).span(path),
+            hint=violation.hint,
+            address=declared.manifest.address,
+        )
+
+    def addresses(self) -> None:
+        """Every address is declared once."""
+        groups: defaultdict[Address, list[Declared]] = defaultdict(list)
+        for each in self._declared:
+            groups[each.manifest.address].append(each)
+        for address, group in groups.items():
+            for position, each in enumerate(group if len(group) > 1 else ()):
+                other = group[1] if position == 0 else group[0]
+                same = each.source is other.source and each.index == other.index
+                hint = "use each.key in metadata.name" if same else "rename one of them"
+                path = each.entry_path if same else ("metadata", "name")
+                self._note(each, path, Violation((), "duplicate-address", _twice(address, each, other, same), hint))
+
+    def references(self) -> None:
+        """Every reference leads to a declared resource, and none back to where it came from."""
+        targets = {each.manifest.address for each in self._declared}
+        hints = 0
+        edges: dict[Address, tuple[Declared, list[Reference]]] = {}
+        for each in self._declared:
+            known = []
+            for reference in each.manifest.references:
+                if reference.target in targets:
+                    known.append(reference)
+                    continue
+                hints += 1
+                near = _near(reference.target, targets) if hints <= _HINTS else ""
+                message = f"{reference.target} is not declared in this folder"
+                self._note(each, _ref(reference), Violation((), "dangling-reference", message, near))
+            if known:
+                edges.setdefault(each.manifest.address, (each, known))
+        for holder, reference, circle in _circles(edges):
+            shown = [str(address) for address in circle]
+            if len(shown) > _SHOWN:
+                shown[_SHOWN // 2 : -_SHOWN // 2] = ["…"]
+            message = f"references go in a circle: {' → '.join(shown)}"
+            self._note(holder, _ref(reference), Violation((), "cyclic-reference", message, "remove one of them"))
+
+    def organizations(self, given: Mapping[str, str], project: Project | None) -> None:
+        """Manifests that name an organization name the one that is used."""
+        settings = {} if project is None else project.providers
+        expected = {name: (each.organization, "the project file") for name, each in settings.items()}
+        expected |= {name: (each, "the environment variable") for name, each in given.items() if each}
+        for each in self._declared:
+            own = each.kind.organization(each.manifest.spec) if each.sound else ""
+            if not own:
+                continue
+            organization, where = expected.get(each.kind.provider, ("", ""))
+            if not organization:
+                origin = each.manifest.origin
+                expected[each.kind.provider] = (own, f"{origin.file}:{origin.line}")
+            elif own != organization:
+                message = f"the organization {own} is not {organization}, which {where} names"
+                path = ("spec", *_path_of(each.manifest.spec, own))
+                self._note(each, path, Violation((), "organization", message, "one run serves one organization"))
+
+
+def _twice(address: Address, each: Declared, other: Declared, same: bool) -> str:
+    if same:
+        return f"forEach makes {address} more than once, for {each.entry} and {other.entry}"
+    place = other.manifest.origin
+    made = f" (forEach {each.entry})" if each.entry else ""
+    return f"{address}{made} is declared again in {place.file}:{place.line}:{place.column}"
+
+
+def _ref(reference: Reference) -> Path:
+    return ("spec", *reference.path, "ref")
+
+
+def _near(target: Address, targets: set[Address]) -> str:
+    family = [str(each) for each in targets if (each.provider, each.kind) == (target.provider, target.kind)]
+    return did_you_mean(str(target), sorted(family)) or "declare it, or remove the reference"
+
+
+def _circles(
+    edges: Mapping[Address, tuple[Declared, list[Reference]]],
+) -> Iterator[tuple[Declared, Reference, list[Address]]]:
+    """Yield each reference that closes a circle, with the circle, in the order of addresses."""
+    done: set[Address] = set()
+    for start in sorted(edges):
+        trail: dict[Address, None] = {}
+        pending: list[tuple[Address, Iterator[Reference]]] = []
+        node: Address | None = start if start not in done else None
+        while node is not None or pending:
+            if node is not None:
+                trail[node] = None
+                pending.append((node, iter(edges[node][1] if node in edges else ())))
+                node = None
+            here, rest = pending[-1]
+            reference = next(rest, None)
+            if reference is None:
+                done.add(here)
+                pending.pop()
+                del trail[here]
+            elif reference.target in trail:
+                circle = list(trail)
+                yield edges[here][0], reference, [*circle[circle.index(reference.target) :], reference.target]
+            elif reference.target not in done:
+                node = reference.target
+
+
+def _path_of(spec: JSONObject, organization: str) -> Path:
+    """Find the field that names the organization; the spec itself when it is not a plain field."""
+    pending: list[tuple[Path, JSON]] = [((), spec)]
+    while pending:
+        path, value = pending.pop(0)
+        if path and "organization" in str(path[-1]).lower() and str(value) == organization:
+            return path
+        if isinstance(value, dict):
+            pending.extend(((*path, key), item) for key, item in value.items())
+    return ()

@@ -1,0 +1,68 @@
+"""Diagnostics out of documents, and files that hold one document of a shape of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar, cast
+
+from pydantic import BaseModel
+
+from reconciler.loading.files import Folder
+from reconciler.loading.marked import Document, documents
+from reconciler.loading.sources import Findings
+from reconciler.loading.wording import points_at_key, validate
+from reconciler.model.diagnostic import Violation
+from reconciler.model.values import Address
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def note_problems(findings: Findings, document: Document) -> None:
+    """Note what is wrong with a document as YAML."""
+    for problem in document.problems:
+        findings.add(problem.code, problem.message, source=document.source, span=problem.span, hint=problem.hint)
+
+
+def note(
+    findings: Findings, document: Document, violations: Iterable[Violation], address: Address | None = None
+) -> None:
+    """Note violations whose paths start at the document's root, each at its place."""
+    for violation in violations:
+        findings.add(
+            violation.code,
+            violation.message,
+            source=document.source,
+            span=document.span(violation.path, key=points_at_key(violation)),
+            hint=violation.hint,
+            address=address,
+            severity=violation.severity,
+        )
+
+
+def read_single(folder: Folder, name: str, shape: type[Shape]) -> tuple[Shape | None, Document | None]:
+    """Read a file that must hold exactly one document of a shape; says what is wrong.
+
+    The document is there whenever there is YAML to point at.
+    """
+    source = folder.read(name)
+    if source is None:
+        return None, None
+    errors = folder.findings.errors
+    found: list[Document] = []
+    for document in documents(source):
+        note_problems(folder.findings, document)
+        found.append(document)
+        if len(found) == 2:
+            where = document.span(())
+            folder.findings.add(
+                "one-document", "this file holds one document only", source=source, span=where, hint="remove the others"
+            )
+            break
+    if not found:
+        folder.refuse(name, "empty-file", "the file is empty", f"write apiVersion, kind and metadata into {name}")
+        return None, None
+    if folder.findings.errors > errors:
+        return None, found[0]
+    parsed, violations = validate(shape, found[0].data)
+    note(folder.findings, found[0], violations)
+    return cast("Shape | None", parsed), found[0]

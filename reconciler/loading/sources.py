@@ -1,0 +1,117 @@
+"""Files as they were read, places in them, and what was found wrong there."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.values import Address, Span
+
+MAX_PER_FILE: Final = 1_000
+"""Diagnostics of one file; nobody reads more, and a hostile file could make millions."""
+
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_SHOWN_BEHIND: Final = 200
+_SHOWN_AT_MOST: Final = 4_000
+
+
+class Mark(Protocol):
+    """A place in a text, counted from 0, in characters; the YAML parser's marks are such."""
+
+    line: int
+    column: int
+
+
+class Source:
+    """A file's text without its byte order mark; `file` is how it is shown to people."""
+
+    __slots__ = ("_lines", "file", "text")
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self._lines: list[str] | None = None
+
+    def line(self, number: int) -> str:
+        """Return a line, counted from 1, without its end; empty behind the last one."""
+        if self._lines is None:
+            self._lines = _LINE_BREAK.split(self.text)
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
+    def excerpt(self, span: Span) -> str:
+        """Return the line a span starts on, cut behind the place when long, empty when hopelessly long."""
+        if span.column > _SHOWN_AT_MOST:
+            return ""
+        return self.line(span.line)[: span.column + _SHOWN_BEHIND]
+
+    def span(self, start: Mark, end: Mark | None = None) -> Span:
+        """Return the place from `start` to `end`, or to the end of its line when that is None."""
+        line = start.line + 1
+        if end is None:
+            return Span(self.file, line, start.column + 1, line, max(len(self.line(line)), start.column) + 1)
+        return Span(self.file, line, start.column + 1, end.line + 1, end.column + 1)
+
+    def span_at(self, index: int) -> Span:
+        """Return the place of one character of the text."""
+        before = _LINE_BREAK.split(self.text[:index])
+        line, column = len(before), len(before[-1]) + 1
+        return Span(self.file, line, column, line, column + 1)
+
+
+class Findings:
+    """Everything found wrong, each thing once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, Span | None], Diagnostic] = {}
+        self._counts: dict[str, int] = {}
+        self.errors = 0
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        *,
+        source: Source | None = None,
+        span: Span | None = None,
+        hint: str = "",
+        address: Address | None = None,
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Note one thing; the same thing at the same place a second time (forEach) is dropped."""
+        if (code, message, span) in self._found:
+            return
+        self.errors += severity is Severity.ERROR
+        if span is not None:
+            count = self._counts[span.file] = self._counts.get(span.file, 0) + 1
+            if count > MAX_PER_FILE:
+                return
+            if count == MAX_PER_FILE:
+                code, message, hint = "too-many", "the file has more errors than are shown", "mend the first ones"
+        excerpt = source.excerpt(span) if source is not None and span is not None else ""
+        self._found[code, message, span] = Diagnostic(severity, code, message, span, address, hint, excerpt)
+
+    def full(self, source: Source) -> bool:
+        """Whether nothing more of a file will be kept."""
+        return self._counts.get(source.file, 0) >= MAX_PER_FILE
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """Return everything by place, then code and message."""
+        return tuple(sorted(self._found.values(), key=lambda found: found.sort_key))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names the closest known word, or lists the known ones when none is close."""
+    known = list(known)
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {folded[near[0]]}?"
+    return f"known: {', '.join(sorted(known)[:20])}" if known else ""
+
+
+def clipped(text: str, limit: int = 60) -> str:
+    """Return a text for use inside a sentence, cut when long."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,167 @@
+"""Templates in scalars: `{{ values.region }}` and the rest of the language.
+
+A scalar without `{{`, `{%` or `{#` is itself.  One that only looks values up is rendered here;
+everything else goes to the sandbox.  Equal texts are compiled once.  A scalar that is one single
+expression keeps the expression's type; any other is text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from reconciler.loading.sources import clipped, did_you_mean
+from reconciler.model.values import JSON, Path
+
+MAX_OUTPUT: Final = 1_000_000
+"""Characters that the templates of one document may make."""
+
+_MARKERS: Final = ("{{", "{%", "{#")
+_LOOKUP = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*\}\}")
+
+Context = Mapping[str, Any]
+Rendering = Callable[[Context], JSON]
+
+
+class TemplateError(Exception):
+    """A template that is wrong or has no value; a sentence, a hint, and the diagnostic's code."""
+
+    def __init__(self, message: str, hint: str = "", code: str = "template") -> None:
+        super().__init__(message)
+        self.message, self.hint, self.code = message, hint, code
+
+
+def undefined(name: str, holder: Mapping[str, Any], path: str) -> TemplateError:
+    """The error for a name that `holder` does not have; `path` is where it was looked for."""
+    place = f" in {path}" if path else ""
+    return TemplateError(f"{clipped(name)} is not defined{place}", did_you_mean(name, map(str, holder)), "undefined")
+
+
+def has_template(text: str) -> bool:
+    """Whether a text has anything that templates could mean."""
+    return "{" in text and any(marker in text for marker in _MARKERS)
+
+
+def written(value: JSON) -> str:
+    """Return a value as it appears inside text; raises TemplateError for what has no obvious spelling."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if value is None:
+        raise TemplateError("null cannot stand inside text", "give a default: {{ … | default('', true) }}")
+    what = "a mapping" if isinstance(value, Mapping) else "a list"
+    raise TemplateError(f"{what} cannot stand inside text", "use | join(', ') or | tojson")
+
+
+class Templates:
+    """Compiled templates, shared by all manifests of one load."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Rendering | TemplateError] = {}
+        self._sandbox: Any = None
+
+    def render(self, value: JSON, context: Context, failed: Callable[[Path, TemplateError], None]) -> JSON:
+        """Return a copy of a JSON value with every text rendered; keys stay as they are.
+
+        Where a text fails, `failed` is told and the result has None.
+        """
+        return _Walk(self, context, failed).of(value, ())
+
+    def text(self, text: str, context: Context) -> JSON:
+        """Render one text that has a template; raises TemplateError."""
+        found = self._compiled.get(text)
+        if found is None:
+            try:
+                found = self._compile(text)
+            except TemplateError as error:
+                found = error
+            self._compiled[text] = found
+        if isinstance(found, TemplateError):
+            raise found
+        return found(context)
+
+    def _compile(self, text: str) -> Rendering:
+        simple = _lookups(text)
+        if simple is not None:
+            return simple
+        if self._sandbox is None:
+            from reconciler.loading.sandbox import Sandbox
+
+            self._sandbox = Sandbox()
+        rendering: Rendering = self._sandbox.compile(text)
+        return rendering
+
+
+class _Walk:
+    """One rendering of one value: where it is, and how much it has made."""
+
+    def __init__(self, templates: Templates, context: Context, failed: Callable[[Path, TemplateError], None]) -> None:
+        self._templates, self._context, self._failed = templates, context, failed
+        self._made = 0
+
+    def of(self, value: JSON, path: Path) -> JSON:
+        if isinstance(value, str):
+            return self._text(value, path) if has_template(value) else value
+        if isinstance(value, dict):
+            return {key: self.of(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.of(item, (*path, index)) for index, item in enumerate(value)]
+        return value
+
+    def _text(self, text: str, path: Path) -> JSON:
+        try:
+            made = self._templates.text(text, self._context)
+            self._made += _weight(made)
+            if self._made > MAX_OUTPUT:
+                raise TemplateError(f"the document's templates make more than {MAX_OUTPUT:,} characters", "make less")
+        except TemplateError as error:
+            self._failed(path, error)
+            return None
+        return made
+
+
+def _weight(value: JSON) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, (dict, list)):
+        return 1 + sum(map(_weight, value.values() if isinstance(value, dict) else value))
+    return 1
+
+
+def _lookups(text: str) -> Rendering | None:
+    """Compile a text that only looks values up; None when it does more than that.
+
+    This is the sandbox's meaning of the same text without its price; a test holds the two together.
+    """
+    parts = _LOOKUP.split(text)
+    if any(has_template(part) or part.endswith("{") for part in parts[::2]):
+        return None
+    paths = [part.split(".") for part in parts[1::2]]
+    if not paths or any(path[0] not in ("values", "each", "env", "project") for path in paths):
+        return None
+    if len(paths) == 1 and not parts[0] and not parts[2]:
+        return lambda context: _look(context, paths[0])
+    texts = parts[::2]
+
+    def rendering(context: Context) -> JSON:
+        made = [texts[0]]
+        for path, following in zip(paths, texts[1:], strict=True):
+            made.append(written(_look(context, path)))
+            made.append(following)
+        return "".join(made)
+
+    return rendering
+
+
+def _look(context: Context, path: list[str]) -> JSON:
+    value: Any = context
+    for index, name in enumerate(path):
+        if not isinstance(value, Mapping) or name not in value:
+            holder = value if isinstance(value, Mapping) else {}
+            raise undefined(name, holder, ".".join(path[:index]))
+        value = value[name]
+    return value
