@@ -1,0 +1,127 @@
+"""What live objects prove about mutations of which nobody knows whether they happened.
+
+Pure: doubts and live objects in, one settlement for each doubt out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+from reconciler.model.canonical import canonical
+from reconciler.model.outcome import Absent, Done, Settlement, Unclear
+from reconciler.model.plan import Action
+from reconciler.model.recorded import Doubt
+from reconciler.model.values import JSONObject
+from reconciler.providers.values import parse_instant
+
+TOLERANCE: Final = timedelta(minutes=2)
+"""How far the two clocks may be apart although their difference has been measured."""
+
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An object as the service lists it.  `version` is its mark of the last change."""
+
+    id: str
+    title: str
+    created: datetime | None
+    version: str | None
+    node: JSONObject
+
+
+Read: TypeAlias = Callable[[Live, JSONObject], tuple[JSONObject, bool]]
+"""The content of a live object in the form of a given normalised spec, and whether it is sure."""
+
+
+def is_record_only(doubt: Doubt) -> bool:
+    """Whether nothing was sent for it: an export without a run has no live object."""
+    return doubt.action in (Action.FORGET, Action.MOVE, Action.ADOPT) or (
+        doubt.address.is_export and doubt.action is not Action.EXPORT
+    )
+
+
+def settle(
+    doubts: Sequence[Doubt],
+    live: Mapping[str, Live],
+    taken: Collection[str],
+    read: Read,
+    offset: timedelta,
+) -> dict[str, Settlement]:
+    """Settle doubts by looking at every live object of their kind, by id.
+
+    Two creates of equal content cannot be told apart, so they share what is found: as many objects as
+    doubts, or fewer, made since the first intention, are adopted in the order they were made.  More of
+    them, older ones, or one of the same title with other content are left to a person.  `taken` are ids
+    of other resources; `offset` is how far the service's clock is ahead of ours.
+    """
+    settled: dict[str, Settlement] = {}
+    creates: dict[bytes, list[Doubt]] = {}
+    for doubt in doubts:
+        if is_record_only(doubt):
+            settled[doubt.operation] = Absent()
+        elif doubt.action is Action.CREATE and doubt.after is not None:
+            creates.setdefault(canonical(doubt.after), []).append(doubt)
+        elif doubt.action is Action.EXPORT or doubt.id is None:
+            settled[doubt.operation] = Unclear("the service does not tell whether an export was started")
+        else:
+            settled[doubt.operation] = _settle_known(doubt, live.get(doubt.id), read)
+    free = [found for found in live.values() if found.id not in taken]
+    groups = [_Group(same, free, read) for same in creates.values()]
+    matched = {found.id for group in groups for found in group.equal}
+    for group in groups:
+        settled.update(group.settle(offset, matched))
+    return settled
+
+
+def _settle_known(doubt: Doubt, found: Live | None, read: Read) -> Settlement:
+    """An update or a delete of an object whose id is known; repeating either does no harm."""
+    if doubt.action is Action.DELETE or doubt.after is None:
+        return Done(doubt.id) if found is None else Absent()
+    if found is None:
+        return Absent()
+    content, sure = read(found, doubt.after)
+    return Done(found.id, content, found.version) if sure and content == doubt.after else Absent()
+
+
+class _Group:
+    """Doubtful creates of equal content, and the free live objects that hold just that."""
+
+    def __init__(self, doubts: Sequence[Doubt], free: Sequence[Live], read: Read) -> None:
+        self.doubts = sorted(doubts, key=lambda doubt: (doubt.intended_at, doubt.operation))
+        self.after: JSONObject = self.doubts[0].after or {}
+        contents = {found.id: read(found, self.after)[0] for found in free}
+        self.contents = contents
+        self.equal = [found for found in free if contents[found.id] == self.after]
+        self.others = [found for found in free if contents[found.id] != self.after]
+
+    def settle(self, offset: timedelta, matched: Collection[str]) -> dict[str, Settlement]:
+        """`matched` are the ids that some group's content equals."""
+        first = parse_instant(self.doubts[0].intended_at) or _EARLIEST
+        since = first + offset - TOLERANCE if first > _EARLIEST else first
+        made = sorted(self.equal, key=lambda found: (found.created or _EARLIEST, found.id))
+        title = self.after.get("title", self.after.get("name"))
+        twins = [
+            found
+            for found in self.others
+            if found.title == title and found.id not in matched and (found.created or since) >= since
+        ]
+        older = [found for found in made if found.created is None or found.created < since]
+        reason = ""
+        if older:
+            reason = "an equal object that is not managed here was there before"
+        elif len(made) > len(self.doubts):
+            reason = "there are more equal objects than were asked for"
+        elif twins and len(made) < len(self.doubts):
+            reason = "an object of the same title was made since, with other content"
+        if reason:
+            candidates = tuple(found.id for found in (*made, *twins))
+            return {doubt.operation: Unclear(reason, candidates) for doubt in self.doubts}
+        settled: dict[str, Settlement] = {doubt.operation: Absent() for doubt in self.doubts}
+        for doubt, found in zip(self.doubts, made, strict=False):
+            settled[doubt.operation] = Done(found.id, self.contents[found.id], found.version)
+        return settled
