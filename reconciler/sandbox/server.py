@@ -1,0 +1,198 @@
+"""Both emulators as one ASGI application, in process or behind a real HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reconciler.model.errors import Usage
+from reconciler.sandbox import outbox, world
+from reconciler.sandbox.exchange import reply
+from reconciler.sandbox.faults import Dropped
+from reconciler.sandbox.store import Store
+from reconciler.sandbox.switches import Switches
+
+IN_PROCESS = "http://sandbox.localhost"
+"""Where the emulators are when no server runs; the name never leaves the process."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_BLUE_PATH = "/blue/graphql"
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    store: Store,
+    *,
+    authenticate: bool,
+    clock: Callable[[], datetime] = _wall,
+    base_url: str = IN_PROCESS,
+) -> ASGIApp:
+    """Return the application over a store; the world is made at the first request.
+
+    Pipefy is at `/graphql`, `/oauth/token` and `/storage/v1/signed/`, Blue at `/blue/graphql`, sent mails
+    at `/outbox` (HTML, or JSON for `Accept: application/json`).  Without `authenticate` a request with
+    credentials that do not exist is taken for the owner's.  A fault that loses the connection raises
+    Dropped out of the application, for the server (or the caller) to act on.
+    """
+    from reconciler.sandbox.blue.endpoint import endpoint as blue
+    from reconciler.sandbox.pipefy.endpoint import endpoint as pipefy
+
+    switches = Switches(store)
+    rooms: dict[str, ASGIApp] = {
+        _BLUE_PATH: blue(store, switches, clock),
+        "": pipefy(store, switches, clock, base_url),
+    }
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        world.seed(store)
+        if not authenticate:
+            scope = {**scope, "headers": _admitted(store, scope["headers"])}
+        path = scope["path"]
+        if path in ("/healthz", "/outbox"):
+            await _page(Request(scope, receive), store, clock())(scope, receive, send)
+        else:
+            await rooms.get(path, rooms[""])(scope, receive, send)
+
+    return app
+
+
+def _admitted(store: Store, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    sent = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    token = sent.get("blue-token-id") or sent.get("x-bloo-token-id", "")
+    secret = sent.get("blue-token-secret") or sent.get("x-bloo-token-secret", "")
+    bearer = sent.get("authorization", "").removeprefix("Bearer ")
+    known = store.get("blue_token", token)
+    if (known and known["secret"] == secret) or store.get("pipefy_token", bearer):
+        return headers
+    credentials = (b"authorization", b"blue-token-id", b"blue-token-secret", b"x-bloo-token-id", b"x-bloo-token-secret")
+    kept = [(name, value) for name, value in headers if name.lower() not in credentials]
+    token, secret = world.BLUE_TOKENS["owner"]
+    return [*kept, (b"blue-token-id", token.encode()), (b"blue-token-secret", secret.encode())]
+
+
+def _page(request: Request, store: Store, now: datetime) -> Response:
+    if request.url.path == "/healthz":
+        return PlainTextResponse("ok\n")
+    if "application/json" in request.headers.get("accept", ""):
+        return reply({"mails": outbox.sent(store, now)})
+    return HTMLResponse(outbox.page(store, now))
+
+
+def environment(base_url: str) -> dict[str, str]:
+    """Return the environment variables that point the program (or any client) at the sandbox.
+
+    All values are invented and safe to source in a shell.
+    """
+    from urllib.parse import urlsplit
+
+    token, secret = world.BLUE_TOKENS["owner"]
+    client, client_secret = world.PIPEFY_CLIENT
+    return {
+        "BLUE_API_URL": base_url + _BLUE_PATH,
+        "BLUE_TOKEN_ID": token,
+        "BLUE_TOKEN_SECRET": secret,
+        "BLUE_ORG_ID": "acme",
+        "PIPEFY_API_URL": f"{base_url}/graphql",
+        "PIPEFY_TOKEN_URL": f"{base_url}/oauth/token",
+        "PIPEFY_TOKEN": world.PIPEFY_TOKENS["owner"],
+        "PIPEFY_CLIENT_ID": client,
+        "PIPEFY_CLIENT_SECRET": client_secret,
+        "PIPEFY_ORG_ID": world.PIPEFY_ORGANIZATION,
+        "RECONCILER_TRUSTED_HOSTS": urlsplit(base_url).netloc,
+    }
+
+
+def serve(
+    store: Store, host: str, port: int, announce: Callable[[dict[str, str]], None], *, anywhere: bool = False
+) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` gets the environment once the port is bound.
+
+    Port 0 is any free one.  Hosts other than loopback only with `anywhere`.  Credentials are checked.
+    Raises Usage when the address cannot be bound or is not loopback.
+    """
+    import uvicorn
+
+    if host not in _LOOPBACK and not anywhere:
+        raise Usage(f"the sandbox serves loopback only, not {host}", hint=f"one of {', '.join(_LOOPBACK)}")
+    bound = _bind(host, port)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # an address to show, not to bind
+    base_url = f"http://{f'[{shown}]' if ':' in shown else shown}:{bound.getsockname()[1]}"
+    world.seed(store)
+    app = create_app(store, authenticate=True, base_url=base_url)
+    config = uvicorn.Config(
+        app,
+        http=_protocol(),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    announce(environment(base_url))
+    with bound, _ended_by_signals():
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Keep the signals that end the server from ending the process as well: uvicorn raises them once more."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen()  # so that who reads the announcement can connect at once
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise Usage(f"cannot serve on {host}:{port}: {error}", hint="another --port, or 0 for any free one") from error
+    return bound
+
+
+def _protocol() -> Any:
+    """Return uvicorn's HTTP protocol, taught to close the socket where a fault loses the connection."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Droppable(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+            super().connection_made(transport)
+            app = self.app
+
+            async def dropping(scope: Any, receive: Any, send: Any) -> None:
+                try:
+                    await app(scope, receive, send)
+                except Dropped:
+                    transport.abort()
+                    await asyncio.sleep(0)  # lets the server notice, so that it does not try to answer
+
+            self.app = dropping
+
+    return Droppable
