@@ -99,7 +99,8 @@ class ExportRecord:
     """An export that was declared once, and its last run.
 
     `due_from` is the instant its schedule counts from; `last_occurrence` the last scheduled
-    instant that was handled, None before the first.
+    instant that was handled, None before the first.  `previous_occurrence` is what that falls back to
+    when the last run turns out never to have started.
     """
 
     address: Address
@@ -109,6 +110,7 @@ class ExportRecord:
     labels: Mapping[str, str] = field(default_factory=dict)
     last_occurrence: str | None = None
     run: ExportRun | None = None
+    previous_occurrence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,37 @@
+"""Ctrl-C and SIGTERM: the first asks to stop after what is in flight, the second stops at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[asyncio.Event]:
+    """Yield an event that the first SIGINT or SIGTERM sets; the second cancels the current task.
+
+    Where the event loop cannot watch signals (Windows), Ctrl-C raises KeyboardInterrupt as usual.
+    """
+    stop = asyncio.Event()
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    watched: list[signal.Signals] = []
+
+    def interrupted() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    for which in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(which, interrupted)
+        except (NotImplementedError, RuntimeError, ValueError):
+            break
+        watched.append(which)
+    try:
+        yield stop
+    finally:
+        for which in watched:
+            loop.remove_signal_handler(which)

@@ -1,0 +1,152 @@
+"""Compare what is declared with what is recorded (and, when asked, with what is live)."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.app.settings import TOOL
+from reconciler.app.wiring import Wiring
+from reconciler.model.errors import Broken
+from reconciler.model.manifest import Desired
+from reconciler.model.outcome import Observed
+from reconciler.model.plan import Due, Plan, Target
+from reconciler.model.recorded import Recorded
+from reconciler.model.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, what it was made from, and what the safety rails say about performing it."""
+
+    plan: Plan
+    desired: Desired
+    recorded: Recorded
+    warnings: tuple[str, ...]
+
+
+async def plan(
+    wiring: Wiring, *, refresh: bool = False, select: Sequence[str] = (), timeout: float = 30.0, concurrency: int = 10
+) -> Planned:
+    """Return the plan; nothing is written and nothing sent, but for reads when `refresh` is set."""
+    from reconciler.state.log import read
+
+    desired = wiring.desired()
+    with closing(wiring.backend(desired.project)) as backend:
+        recorded = read(backend)
+    targets = targets_of(wiring, desired, recorded)
+    observed = None
+    if refresh:
+        async with AsyncExitStack() as stack:
+            observed = await _observe(stack, wiring, desired, recorded, targets, timeout, concurrency)
+    return make(wiring, desired, recorded, targets, observed=observed, select=select)
+
+
+def make(
+    wiring: Wiring,
+    desired: Desired,
+    recorded: Recorded,
+    targets: Mapping[str, Target],
+    *,
+    observed: Mapping[Address, Observed | None] | None = None,
+    select: Sequence[str] = (),
+) -> Planned:
+    """Plan from values; no effects but reading which git commit the manifests belong to."""
+    from reconciler.planning import safety
+    from reconciler.planning.plan import plan as make_plan
+
+    now = wiring.clock.now()
+    made = make_plan(
+        desired=desired,
+        recorded=recorded,
+        kinds=wiring.kind_table,
+        due=due_exports(wiring, desired, recorded, now),
+        observed=observed,
+        targets=targets,
+        created=now,
+        tool=TOOL,
+        commit=git_commit(wiring.settings.folder),
+        select=select,
+    )
+    return Planned(made, desired, recorded, tuple(safety.warnings(made, recorded, desired.project.safety)))
+
+
+def targets_of(wiring: Wiring, desired: Desired, recorded: Recorded) -> dict[str, Target]:
+    """The target of every provider that the manifests or the state know."""
+    names = {manifest.address.provider for manifest in desired.manifests}
+    names |= {address.provider for address in (*recorded.resources, *recorded.exports)}
+    names |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
+    return wiring.targets(desired.project, names, desired)
+
+
+def due_exports(wiring: Wiring, desired: Desired, recorded: Recorded, now: datetime) -> dict[Address, Due]:
+    """Where the schedule of every scheduled export stands."""
+    from reconciler.schedule import cron
+
+    found = {}
+    for manifest in desired.manifests:
+        if not manifest.address.is_export:
+            continue
+        schedule = wiring.kind(manifest.address).normalise(manifest.spec).get("schedule")
+        if schedule is None:
+            continue
+        known = recorded.exports.get(manifest.address)
+        since = now if known is None else datetime.fromisoformat(max(known.due_from, known.last_occurrence or ""))
+        found[manifest.address] = cron.due(schedule["cron"], schedule["timezone"], since, now)
+    return found
+
+
+async def _observe(
+    stack: AsyncExitStack,
+    wiring: Wiring,
+    desired: Desired,
+    recorded: Recorded,
+    targets: Mapping[str, Target],
+    timeout: float,
+    concurrency: int,
+) -> dict[Address, Observed | None]:
+    names = {address.provider for address in recorded.resources}
+    connected = await wiring.connect(
+        stack,
+        {name: targets[name] for name in names},
+        timeout=timeout,
+        concurrency=concurrency,
+        desired=desired,
+        read_only=True,
+    )
+    observed: dict[Address, Observed | None] = {}
+    for name, provider in connected.items():
+        of_provider = [kept for kept in recorded.resources.values() if kept.address.provider == name]
+        observed.update(await provider.observe(of_provider))
+    return observed
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit that is checked out where the manifests are, None outside git."""
+    try:
+        answer = subprocess.run(  # noqa: S603 - a fixed command; only the folder is an argument
+            ["git", "-C", str(folder), "rev-parse", "--verify", "--quiet", "HEAD"],  # noqa: S607 - git is wherever PATH says
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def save(wiring: Wiring, made: Plan, file: Path) -> None:
+    """Write a plan to a file, signed when there is a key; the file appears whole or not at all."""
+    from reconciler.planning.codec import dump
+
+    beside = file.with_name(file.name + ".part")
+    try:
+        beside.write_bytes(dump(made, wiring.plan_key))
+        beside.replace(file)
+    except OSError as error:
+        raise Broken(f"cannot write the plan to {file}: {error.strerror}") from error

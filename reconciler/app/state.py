@@ -1,0 +1,51 @@
+"""The recorded state, read and (by a person's word) corrected."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from reconciler.app.wiring import Wiring
+from reconciler.model.errors import Usage
+from reconciler.model.manifest import Manifest
+from reconciler.model.recorded import Recorded
+from reconciler.model.values import Address, JSONObject
+
+
+def recorded(wiring: Wiring) -> Recorded:
+    """The state as it is recorded; nothing is asked of any service."""
+    from reconciler.state.log import read
+
+    with closing(wiring.backend(wiring.project())) as backend:
+        return read(backend)
+
+
+def resource(wiring: Wiring, text: str, *, declared: bool = False) -> JSONObject:
+    """Everything recorded (and, when asked, declared) of one address.
+
+    Raises Usage for what is no address or known to neither.
+    """
+    from reconciler.render.state import describe
+
+    address = parse_address(text)
+    known = recorded(wiring)
+    manifest = _manifest(wiring, address) if declared else None
+    doubtful = any(doubt.address == address for doubt in known.in_doubt.values())
+    if manifest is None and not doubtful and address not in known.resources and address not in known.exports:
+        near = sorted({*known.resources, *known.exports})
+        raise Usage(
+            f"nothing is known of {address}",
+            "known are: " + ", ".join(map(str, near[:20])) if near else "nothing is recorded yet",
+        )
+    return describe(known, address, manifest)
+
+
+def parse_address(text: str) -> Address:
+    """Read an address from the command line; raises Usage."""
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise Usage(str(error), "for example blue/report/sales") from error
+
+
+def _manifest(wiring: Wiring, address: Address) -> Manifest | None:
+    return next((found for found in wiring.desired().manifests if found.address == address), None)

@@ -1,0 +1,202 @@
+"""The composition root: which object stands behind which port, for one set of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AsyncExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from reconciler.app.clock import SystemClock, clock_from
+from reconciler.app.settings import DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, SANDBOX_URL, Settings
+from reconciler.model.errors import InvalidManifests, Usage
+from reconciler.model.manifest import Desired, Project, ProviderSettings
+from reconciler.model.plan import Target
+from reconciler.model.ports import Backend, Kind, Provider
+from reconciler.model.values import Address, JSONObject, Secret
+
+if TYPE_CHECKING:
+    from reconciler.loading.load import Loaded
+
+
+class Wiring:
+    """Builds what the use cases need, on first use.  Nothing here has effects until asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The clock, pretended when RECONCILER_NOW says so."""
+        return clock_from(self.settings.environ.get("RECONCILER_NOW", ""))
+
+    @cached_property
+    def environ(self) -> Mapping[str, str]:
+        """The environment that providers see: in the sandbox, the sandbox's own and nothing real."""
+        if not self.settings.sandbox:
+            return self.settings.environ
+        offered: Mapping[str, str] = sandbox_module("server").environment(SANDBOX_URL)
+        return offered
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Every kind of every provider."""
+        from reconciler import providers
+        from reconciler.schedule import cron
+
+        return providers.kinds(cron.check)
+
+    def kind(self, address: Address) -> Kind:
+        """The kind of an address."""
+        return self.kind_table[address.provider, address.kind]
+
+    @cached_property
+    def kind_table(self) -> dict[tuple[str, str], Kind]:
+        """The kinds by provider and lower-case kind, as addresses spell them."""
+        return {(kind.provider, kind.kind.lower()): kind for kind in self.kinds}
+
+    def load(self) -> Loaded:
+        """Read the manifests folder; never raises for what is wrong in it."""
+        from reconciler import providers
+        from reconciler.loading.load import load
+
+        organizations = {}
+        if not self.settings.sandbox:
+            for name in {kind.provider for kind in self.kinds}:
+                organizations[name] = providers.target(
+                    name, environ=self.environ, organization="", endpoint=""
+                ).organization
+        return load(
+            self.settings.folder,
+            self.settings.environment,
+            self.kinds,
+            overrides=self.settings.overrides,
+            organizations=organizations,
+        )
+
+    def desired(self) -> Desired:
+        """What the manifests declare; raises InvalidManifests with every diagnostic."""
+        loaded = self.load()
+        if loaded.desired is None:
+            raise InvalidManifests(loaded.diagnostics)
+        return loaded.desired
+
+    def project(self) -> Project:
+        """The project file alone; raises InvalidManifests."""
+        from reconciler.loading.project import read_project
+
+        return read_project(self.settings.folder)
+
+    def backend(self, project: Project) -> Backend:
+        """The storage of this project's and environment's log."""
+        from reconciler.state.backends import open_backend
+
+        log = f"{project.name}/{self.settings.environment}"
+        if self.settings.sandbox:
+            return open_backend(self.settings.state or SANDBOX_STATE, f"sandbox:{log}")
+        return open_backend(self.settings.state or project.state or DEFAULT_STATE, log)
+
+    def content(self, address: Address, spec: JSONObject) -> str:
+        """The digest of what decides about an export's file."""
+        from reconciler.model.canonical import digest
+
+        return digest(self.kind(address).content(spec))
+
+    def targets(self, project: Project, names: Iterable[str], desired: Desired | None = None) -> dict[str, Target]:
+        """Where each named provider's requests would go; offline, without credentials."""
+        from reconciler import providers
+
+        found = {}
+        for name in sorted(set(names)):
+            said = project.providers.get(name, ProviderSettings())
+            organization = said.organization or self._declared_organization(name, desired)
+            if self.settings.sandbox:
+                variables = {**self.environ, **({f"{name.upper()}_ORG_ID": organization} if organization else {})}
+                found[name] = providers.target(name, environ=variables, organization=organization, endpoint="")
+            else:
+                found[name] = providers.target(
+                    name, environ=self.environ, organization=organization, endpoint=said.endpoint
+                )
+        return found
+
+    def _declared_organization(self, name: str, desired: Desired | None) -> str:
+        for manifest in desired.manifests if desired else ():
+            if manifest.address.provider == name and (said := self.kind(manifest.address).organization(manifest.spec)):
+                return said
+        return ""
+
+    async def connect(
+        self,
+        stack: AsyncExitStack,
+        targets: Mapping[str, Target],
+        *,
+        timeout: float,
+        concurrency: int,
+        desired: Desired | None = None,
+        read_only: bool = False,
+    ) -> dict[str, Provider]:
+        """Open a provider per target; raises CredentialError before any request.
+
+        With `read_only` the clients cannot send a mutation.
+        """
+        from reconciler import providers
+
+        app = self._sandbox_app(targets, desired) if self.settings.sandbox and targets else None
+        connected = {}
+        for name, target in targets.items():
+            connected[name] = await stack.enter_async_context(
+                providers.connect(
+                    name,
+                    environ=self.environ,
+                    organization=target.organization,
+                    endpoint=target.endpoint,
+                    clock=self.clock,
+                    timeout=timeout,
+                    concurrency=concurrency,
+                    app=app,
+                    read_only=read_only,
+                )
+            )
+        return connected
+
+    def _sandbox_app(self, targets: Mapping[str, Target], desired: Desired | None) -> Any:
+        store_of = sandbox_module("store")
+        server = sandbox_module("server")
+        world = sandbox_module("world")
+        store = store_of.Store(SANDBOX_DATA)
+        world.ensure(
+            store,
+            self._mentions(desired),
+            blue_organization=targets["blue"].organization if "blue" in targets else "",
+            pipefy_organization=targets["pipefy"].organization if "pipefy" in targets else "",
+        )
+        return server.create_app(store, authenticate=True, base_url=SANDBOX_URL)
+
+    def _mentions(self, desired: Desired | None) -> Mapping[tuple[str, str], Collection[str]]:
+        mentioned: dict[tuple[str, str], set[str]] = {}
+        for manifest in desired.manifests if desired else ():
+            kind = self.kind(manifest.address)
+            for sort, ids in kind.mentions(kind.normalise(manifest.spec)).items():
+                mentioned.setdefault((kind.provider, sort), set()).update(ids)
+        return mentioned
+
+    @property
+    def plan_key(self) -> Secret | None:
+        """The key that signs saved plans, None when there is none."""
+        text = self.settings.environ.get("RECONCILER_PLAN_KEY", "")
+        return Secret(text) if text else None
+
+
+def sandbox_module(name: str) -> Any:
+    """Import a module of the sandbox; raises Usage when the extra is not installed."""
+    from importlib import import_module
+
+    try:
+        return import_module(f"reconciler.sandbox.{name}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("reconciler"):
+            raise
+        raise Usage(
+            f"the sandbox needs {error.name}, which is not installed",
+            "install reconciler[sandbox]",
+        ) from error

@@ -1,0 +1,20 @@
+"""The command line: options in, a renderer out, an exit code.
+
+Belongs here: one module per command, the options they share, prompts, and turning errors into
+messages and exit codes.
+Does not belong here: decisions; those are use cases in `app`, imported when a command runs, so that
+`--help` loads nothing but click.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and end the process with the exit code of the contract."""
+    from reconciler.cli.program import run
+
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))

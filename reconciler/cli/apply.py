@@ -1,0 +1,132 @@
+"""`reconciler apply`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import colored, common, formats, given, option, settings
+from reconciler.cli.show import write_plan
+from reconciler.model.errors import Usage
+from reconciler.model.event import Emit, Event
+from reconciler.model.plan import Plan
+
+
+@click.command("apply")
+@common
+@formats("text", "json")
+@click.argument("planfile", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@option("--yes", is_flag=True, help="Do not ask.")
+@option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="Let up to N deletes through the valve.")
+@option("--accept-drift", is_flag=True, help="Overwrite live objects that were changed outside.")
+@option("--no-wait", is_flag=True, help="Leave started exports in flight for the next apply.")
+@option("--concurrency", type=click.IntRange(1, 200), default=10, show_default=True, help="Requests at a time.")
+@option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@option(
+    "--poll-interval",
+    type=click.FloatRange(min=0.001),
+    show_default="2, in the sandbox 0.1",
+    help="Seconds until a running export is first asked about; later ones are further apart.",
+)
+@option(
+    "--settle-delay",
+    type=click.FloatRange(min=0),
+    show_default="40, in the sandbox 0",
+    help="Seconds after a doubtful create until its absence is believed.",
+)
+@option("--select", multiple=True, metavar="ADDR_OR_LABEL", help="Apply only these: an address, a glob, or key=value.")
+def command(
+    format_: str,
+    planfile: Path | None,
+    yes: bool,
+    allow_deletes: int | None,
+    accept_drift: bool,
+    no_wait: bool,
+    concurrency: int,
+    timeout: float,
+    poll_interval: float | None,
+    settle_delay: float | None,
+    select: tuple[str, ...],
+) -> int:
+    """Make what is declared real: plan and ask, or perform exactly the plan saved in PLANFILE."""
+    from reconciler.app.apply import Conversation, Orders, apply
+    from reconciler.app.wiring import Wiring
+    from reconciler.engine.options import Options
+
+    if planfile is not None and select:
+        raise click.UsageError("--select narrows a new plan; a saved plan is performed as it is")
+    chosen = settings()
+    # the embedded emulators die with the process that asked them: what they have not done they never will
+    hurry = chosen.sandbox
+    options = Options(
+        concurrency=concurrency,
+        wait=not no_wait,
+        poll_interval=poll_interval if poll_interval is not None else (0.1 if hurry else 2.0),
+        settle_delay=settle_delay if settle_delay is not None else (0.0 if hurry else 40.0),
+        accept_drift=accept_drift,
+    )
+    orders = Orders(options=options, saved=planfile, timeout=timeout, allow_deletes=allow_deletes, select=select)
+    with _reporter(format_) as emit:
+
+        def show(plan: Plan, warnings: Sequence[str]) -> None:
+            if format_ == "text":
+                write_plan(plan, warnings, "text", color=colored(sys.stdout))
+
+        talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=_patient(emit), note=_note)
+        return asyncio.run(apply(Wiring(chosen), orders, talk))
+
+
+def _confirm() -> bool:
+    """Ask on stderr; an answer may be piped in, but silence is not consent."""
+    try:
+        return click.confirm("Perform this plan?", default=False, err=True)
+    except click.Abort as error:
+        raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked") from error
+
+
+def _note(text: str) -> None:
+    from reconciler.render.escape import plain
+
+    if not given("quiet"):
+        click.echo(plain(text), err=True)
+
+
+def _patient(emit: Emit) -> Emit:
+    """An emit that survives its reader: a closed pipe must not stop a run half way."""
+    closed = False
+
+    def emit_while_open(event: Event) -> None:
+        nonlocal closed
+        if closed:
+            return
+        try:
+            emit(event)
+        except OSError:
+            closed = True
+
+    return emit_while_open
+
+
+@contextlib.contextmanager
+def _reporter(format_: str) -> Iterator[Emit]:
+    """What shows the events: JSON lines on stdout, a live display on a terminal, else plain lines on stderr."""
+    from reconciler.render import renderer
+
+    if format_ == "json":
+        write = renderer("events", "jsonl")
+        yield lambda event: click.echo(write(event), nl=False)
+    elif colored(sys.stderr) and not given("quiet"):
+        with renderer("events", "rich")() as live:
+            yield live
+    else:
+        line = renderer("events", "text")
+        yield lambda event: click.echo(line(event), nl=False, err=True) if _wanted(event) else None
+
+
+def _wanted(event: Event) -> bool:
+    return not given("quiet") or event.type.value == "run.finished"

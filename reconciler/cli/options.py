@@ -1,0 +1,111 @@
+"""The options that commands share, and how settings come out of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from reconciler.app.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    value: Any
+    source: ParameterSource | None
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep a shared option, whether it stood before or after the command; the later one wins,
+    and what was typed wins over the environment."""
+    given = ctx.find_root().ensure_object(dict)
+    name = str(param.name)
+    source = ctx.get_parameter_source(name)
+    if source is ParameterSource.COMMANDLINE or name not in given:
+        given[name] = _Given(value, source)
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """A click option that RECONCILER_<NAME> mirrors."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "RECONCILER_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **settings)
+
+
+def _shared(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    return option(*names, callback=_remember, expose_value=False, is_eager=True, **settings)
+
+
+_COMMON = (
+    _shared("--dir", "dir", metavar="DIR", default="manifests", show_default=True, help="Folder with reconciler.yaml."),
+    _shared("--env", "env", metavar="NAME", default="default", show_default=True, help="Environment to use."),
+    _shared("--sandbox", is_flag=True, help="Use the embedded emulators: no account, no network."),
+    _shared("--state", metavar="URL", default="", help="Where the log is, for example sqlite:PATH."),
+    _shared("--set", "set_", metavar="KEY=VALUE", multiple=True, help="Set a value on top of the environment's."),
+    _shared("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour on a terminal."),
+    _shared("-v", "--verbose", count=True, help="Say more."),
+    _shared("-q", "--quiet", count=True, help="Say less: errors only."),
+)
+
+
+def common(command: Command) -> Command:
+    """Add the shared options; they may stand before or after the command."""
+    for add in reversed(_COMMON):
+        command = add(command)
+    return command
+
+
+def formats(*names: str) -> Callable[[Command], Command]:
+    """Add --format with these choices, the first one the default."""
+    return option("--format", "format_", type=click.Choice(names), default=names[0], show_default=True)
+
+
+def given(name: str) -> Any:
+    """The value of a shared option."""
+    return click.get_current_context().find_root().obj[name].value
+
+
+def settings() -> Settings:
+    """What the shared options and the environment say; raises UsageError for a malformed --set."""
+    stated = click.get_current_context().find_root().obj["state"]
+    # the sandbox has a log of its own: a RECONCILER_STATE meant for the real one does not count there
+    ignored = given("sandbox") and stated.source is not ParameterSource.COMMANDLINE
+    overrides = {}
+    for text in given("set_"):
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise click.UsageError(f"--set {text!r} is not KEY=VALUE")
+        overrides[key] = value
+    return Settings(
+        folder=Path(given("dir")),
+        environment=given("env"),
+        sandbox=given("sandbox"),
+        state="" if ignored else stated.value,
+        overrides=overrides,
+        environ=dict(os.environ),
+    )
+
+
+def colored(stream: Any) -> bool:
+    """Whether to colour what goes to a stream."""
+    choice = given("color")
+    if choice != "auto":
+        return bool(choice == "always")
+    return bool(stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb")
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """Say on stderr what went wrong and what to do, with control characters shown escaped."""
+    from reconciler.render.escape import plain
+
+    click.echo(f"error: {plain(message)}", file=sys.stderr)
+    if hint:
+        click.echo(f"hint: {plain(hint)}", file=sys.stderr)

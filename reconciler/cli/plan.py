@@ -1,0 +1,39 @@
+"""`reconciler plan`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import colored, common, formats, option, settings
+from reconciler.cli.show import write_plan
+
+
+@click.command("plan")
+@common
+@formats("text", "json", "markdown")
+@option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also save the plan for `apply FILE`.")
+@option("--refresh", is_flag=True, help="Also read the live objects and report drift.")
+@option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift.")
+@option("--select", multiple=True, metavar="ADDR_OR_LABEL", help="Plan only these: an address, a glob, or key=value.")
+@option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+def command(
+    format_: str, out: Path | None, refresh: bool, detailed_exitcode: bool, select: tuple[str, ...], timeout: float
+) -> int:
+    """Show what apply would do; sends nothing.
+
+    Offline, without credentials, unless --refresh asks for the live objects.
+    """
+    from reconciler.app import plan as use_case
+    from reconciler.app.wiring import Wiring
+
+    wiring = Wiring(settings())
+    planned = asyncio.run(use_case.plan(wiring, refresh=refresh, select=select, timeout=timeout))
+    if out is not None:
+        use_case.save(wiring, planned.plan, out)
+    write_plan(planned.plan, planned.warnings, format_, color=colored(sys.stdout))
+    changed = bool(planned.plan.steps or planned.plan.drift)
+    return 2 if detailed_exitcode and changed else 0

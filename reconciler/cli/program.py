@@ -1,0 +1,74 @@
+"""The program: its commands, and how every failure becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from reconciler import __version__
+from reconciler.cli import apply, plan, sandbox, schema, show, state, validate
+from reconciler.cli.options import common, print_error
+from reconciler.model.errors import InvalidManifests, ReconcilerError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 bug or broken disk, 2 changes (where asked for), 3 manifests wrong, "
+    "4 credentials, 5 state, 6 saved plan refused, 7 failed or in doubt, 8 safety rail, 64 usage, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="reconciler")
+@common
+def program() -> None:
+    """Blue reports and Pipefy report exports as code: declare, plan, apply."""
+
+
+for command in (validate, plan, apply, show, state, schema, sandbox):
+    program.add_command(command.command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code.  Never raises for what a user can fix."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # only text files have it
+    try:
+        return int(program.main(list(arguments), prog_name="reconciler", standalone_mode=False) or 0)
+    except BrokenPipeError:
+        # whoever reads us has gone: nothing left to say, and Python must not try again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence: a bug must be told as one
+        return _report(error)
+
+
+def _report(error: BaseException) -> int:
+    """Say what went wrong, and return its exit code."""
+    match error:
+        case InvalidManifests():
+            _print_diagnostics(error)
+            return error.exit_code
+        case ReconcilerError():
+            print_error(error.message, error.hint)
+            return error.exit_code
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            print_error("interrupted; everything done is recorded")
+            return 130
+        case click.ClickException():
+            error.show(sys.stderr)
+            return 64
+    traceback.print_exception(error, file=sys.stderr)
+    print_error("this is a defect of reconciler, not of your manifests; everything done is recorded")
+    return 1
+
+
+def _print_diagnostics(error: InvalidManifests) -> None:
+    from reconciler.render import renderer
+
+    click.echo(renderer("diagnostics", "text")(error.diagnostics), err=True, nl=False)

@@ -1,0 +1,104 @@
+"""`reconciler sandbox`: the embedded emulators of both services."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import common, option
+
+_data = click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that holds the emulators' memory.  [default: .reconciler/sandbox.db]",
+)
+
+
+@click.group("sandbox")
+def command() -> None:
+    """Run, fill, break and reset the embedded emulators."""
+
+
+@command.command("serve")
+@common
+@option("--port", type=click.IntRange(0, 65535), default=8585, show_default=True, help="0 takes any free port.")
+@option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="Set a behaviour switch.")
+@_data
+def serve(port: int, host: str, switches: tuple[str, ...], data: Path | None) -> None:
+    """Serve both emulators over HTTP until interrupted.
+
+    Prints one KEY=value line per variable that a client needs, then serves:
+    Pipefy at /graphql and /oauth/token, Blue at /blue/graphql.
+    """
+    from reconciler.app import sandbox
+
+    def announce(variables: Mapping[str, str]) -> None:
+        for name, value in variables.items():
+            click.echo(f"{name}={shlex.quote(value)}")
+
+    sandbox.serve(host=host, port=port, data=data, switches=switches, announce=announce)
+
+
+@command.command("reset")
+@common
+def reset() -> None:
+    """Forget everything the sandbox was told: its data and its log."""
+    from reconciler.app import sandbox
+
+    for file in sandbox.reset():
+        click.echo(f"removed {file.as_posix()}")
+
+
+@command.command("switches")
+@common
+def switches() -> None:
+    """List the behaviour switches, their values and what they settle."""
+    from reconciler.app import sandbox
+
+    for line in sandbox.switches():
+        click.echo(line)
+
+
+@command.group("faults")
+def faults() -> None:
+    """Make the emulators fail on purpose.
+
+    A fault is SERVICE:OPERATION:KIND[=ARGUMENT][@FIRST][*TIMES], for example
+    blue:createReport:drop_after or pipefy:*:status=429;retry-after=1*3.
+    """
+
+
+@faults.command("add")
+@common
+@click.argument("fault")
+@_data
+def add(fault: str, data: Path | None) -> None:
+    """Arm a fault."""
+    from reconciler.app import sandbox
+
+    sandbox.add_fault(fault, data)
+
+
+@faults.command("list")
+@common
+@_data
+def list_(data: Path | None) -> None:
+    """List the faults that are still to come."""
+    from reconciler.app import sandbox
+
+    for line in sandbox.list_faults(data):
+        click.echo(line)
+
+
+@faults.command("clear")
+@common
+@_data
+def clear(data: Path | None) -> None:
+    """Disarm every fault."""
+    from reconciler.app import sandbox
+
+    sandbox.clear_faults(data)
