@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import colored, common, formats, given, option, settings
+from reconciler.cli.options import SETTLE_DELAY, colored, common, formats, given, note, option, settings
 from reconciler.cli.show import write_plan
 from reconciler.model.errors import Usage
 from reconciler.model.event import Emit, Event
@@ -37,7 +37,7 @@ from reconciler.model.plan import Plan
     "--settle-delay",
     type=click.FloatRange(min=0),
     show_default="40, in the sandbox 0",
-    help="Seconds after a doubtful create until its absence is believed.",
+    help=SETTLE_DELAY,
 )
 @option("--select", multiple=True, metavar="ADDR_OR_LABEL", help="Apply only these: an address, a glob, or key=value.")
 def command(
@@ -77,7 +77,7 @@ def command(
             if format_ == "text":
                 write_plan(plan, warnings, "text", color=colored(sys.stdout))
 
-        talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=_patient(emit), note=_note)
+        talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=_patient(emit), note=note)
         return asyncio.run(apply(Wiring(chosen), orders, talk))
 
 
@@ -87,13 +87,6 @@ def _confirm() -> bool:
         return click.confirm("Perform this plan?", default=False, err=True)
     except click.Abort as error:
         raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked") from error
-
-
-def _note(text: str) -> None:
-    from reconciler.render.escape import plain
-
-    if not given("quiet"):
-        click.echo(plain(text), err=True)
 
 
 def _patient(emit: Emit) -> Emit:

@@ -14,6 +14,8 @@ from click.core import ParameterSource
 
 from reconciler.app.settings import Settings
 
+SETTLE_DELAY = "Seconds after a doubtful create until its absence is believed."
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -109,3 +111,11 @@ def print_error(message: str, hint: str = "") -> None:
     click.echo(f"error: {plain(message)}", file=sys.stderr)
     if hint:
         click.echo(f"hint: {plain(hint)}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Say on stderr what is found out or waited for."""
+    from reconciler.render.escape import plain
+
+    if not given("quiet"):
+        click.echo(plain(text), err=True)

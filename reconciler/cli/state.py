@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 
-from reconciler.cli.options import common, formats, settings
+from reconciler.cli.options import SETTLE_DELAY, common, formats, note, option, settings
 
 
 @click.group("state")
 def command() -> None:
-    """Look at the recorded state."""
+    """Look at the recorded state, and settle what is in doubt."""
 
 
 @command.command("list")
@@ -35,3 +37,28 @@ def show(address: str, format_: str) -> None:
     from reconciler.render import renderer
 
     click.echo(renderer("resource", format_)(state.resource(Wiring(settings()), address)), nl=False)
+
+
+@command.command("settle")
+@common
+@click.argument("address", required=False)
+@click.option("--as", "verdict", metavar="ID|applied|absent", help="What you know to have happened.")
+@option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@option("--settle-delay", type=click.FloatRange(min=0), default=40.0, show_default=True, help=SETTLE_DELAY)
+def settle(address: str | None, verdict: str | None, timeout: float, settle_delay: float) -> int:
+    """Resolve what is in doubt: by looking, or for one ADDRESS by what you know.
+
+    --as ID says that it happened and made the object (or export) with this id, --as applied that it
+    happened, --as absent that it never did.
+    """
+    from reconciler.app import settle as use_case
+    from reconciler.app.wiring import Wiring
+    from reconciler.engine.options import Options
+
+    if (address is None) != (verdict is None):
+        raise click.UsageError("ADDRESS and --as belong together; without both, everything is looked up")
+    wiring = Wiring(settings())
+    if address is not None and verdict is not None:
+        asyncio.run(use_case.decide(wiring, address, verdict))
+        return 0
+    return asyncio.run(use_case.look(wiring, Options(settle_delay=settle_delay), timeout=timeout, note=note))
