@@ -1,7 +1,7 @@
 """Print a command of the README: the shell block that follows a marker comment.
 
-    python3 .ci/readme.py main     the command that runs the main job
-    python3 .ci/readme.py test     the command that passes the tests
+python3 .ci/readme.py main     the command that runs the main job
+python3 .ci/readme.py test     the command that passes the tests
 """
 
 import re

@@ -89,7 +89,7 @@ class _Apply:
     orders: Orders
     talk: Conversation
     name: str = field(default_factory=lambda: secrets.token_hex(8))
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     code: int = 0
     desired: Desired | None = None
     targets: Mapping[str, Target] = field(default_factory=dict)
@@ -132,7 +132,16 @@ class _Apply:
         )
 
     def _tell(self, type_: EventType, data: dict[str, JSON]) -> None:
-        self.talk.emit(Event(type_, self._now(), data=data))
+        self._emit(Event(type_, self._now(), data=data))
+
+    def _emit(self, event: Event) -> None:
+        """Pass an event on, and count how steps end, so that the counts are right whatever happens."""
+        from reconciler.engine.result import COUNTED
+
+        if event.type in COUNTED:
+            name = COUNTED[event.type]
+            self.counts[name] = self.counts.get(name, 0) + 1
+        self.talk.emit(event)
 
     def _now(self) -> str:
         return self.wiring.clock.wall().isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -219,17 +228,18 @@ class _Apply:
             journal=log,
             clock=self.wiring.clock,
             deliver=Folder(DOWNLOADS),
-            emit=self.talk.emit,
+            emit=self._emit,
             options=self.orders.options,
             stop=stop,
             content=self.wiring.content,
+            mutated=self.lease.aclose,
         )
-        self.counts = result.counts
         code = result.exit_code() or _in_doubt(log)
-        await log.record([RunFinished(self.name, self._now(), code, result.counts)])
+        await log.record([RunFinished(self.name, self._now(), code, self.counts)])
         return code
 
 
 def _in_doubt(log: Log) -> int:
-    """7 while nobody knows what happened to a resource, else 0."""
-    return 7 if log.recorded.in_doubt else 0
+    """7 while nobody knows what became of something, else 0."""
+    exports = log.recorded.exports.values()
+    return 7 if log.recorded.in_doubt or any(kept.run is not None and kept.run.unknown for kept in exports) else 0

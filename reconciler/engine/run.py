@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -36,6 +36,7 @@ async def run(
     options: Options,
     stop: asyncio.Event,
     content: ContentDigest,
+    mutated: Callable[[], Awaitable[None]] | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Result:
     """Perform every step of a plan as far as it goes, and wait for exports, those of earlier runs included.
@@ -44,7 +45,8 @@ async def run(
     Each step ends in exactly one terminal event, also when this raises or is cancelled.  Once `stop` is
     set nothing new is started, what is in flight is seen through, exports are left in flight.
 
-    `run` is unique in the log and names this run's entries.  `chance` gives numbers from 0 to 1.
+    `run` is unique in the log and names this run's entries.  `mutated` is called when nothing more will be
+    sent and only exports are waited for: the lease can go.  `chance` gives numbers from 0 to 1.
 
     Raises what the journal raises (Locked, StateError): from then on nothing more is sent.  Needs the
     lease when there are steps other than exports.
@@ -66,7 +68,7 @@ async def run(
     waiting = Waiting(scene, teller, deliver=deliver, stop=stop, chance=chance)
     reason = "the run was broken off"
     try:
-        await _Run(plan, scene, crew, waiting, stop).perform()
+        await _Run(plan, scene, crew, waiting, stop, mutated).perform()
     except Exception as error:
         reason = f"the run broke off: {error}"
         raise
@@ -83,6 +85,7 @@ class _Run:
     crew: Crew
     waiting: Waiting
     stop: asyncio.Event
+    mutated: Callable[[], Awaitable[None]] | None
     looked: set[str] = field(default_factory=set)
 
     async def perform(self) -> None:
@@ -98,6 +101,8 @@ class _Run:
                 break
         if crew.failure is None:
             board.finish("interrupted" if self.stop.is_set() else "waits for steps that wait for it")
+        if crew.waits and crew.failure is None and self.mutated is not None:
+            await self.mutated()
         while crew.waits and crew.failure is None:
             await crew.change()
         if crew.failure is not None:

@@ -31,7 +31,12 @@ async def perform(scene: Scene, index: int, step: Step) -> Running | None:
     ids = Ids(scene.journal.recorded.resources)
     if step.id is None:
         step = replace(step, id=ids.get(step.address))
-    request = provider.request(step, ids)
+    try:
+        request = provider.request(step, ids)
+    except LookupError as error:
+        message = f"it refers to something that is not there or is in doubt: {error}"
+        scene.board.rejected(index, Refused(Cause.UNSENT, "UNRESOLVED", message))
+        return None
     if request is None:
         await _record_only(scene, index, step)
         return None
@@ -84,7 +89,9 @@ async def _conclude(scene: Scene, index: int, step: Step, outcome: Outcome) -> N
 
 
 async def _compare(scene: Scene, step: Step, provider: Provider) -> Refused | None:
-    """Look whether the live object still is what the step was computed from; None when it may go on."""
+    """Look whether the object still is what the step was computed from; None when it may go on."""
+    if step.action is Action.CREATE and step.address in scene.journal.recorded.resources:
+        return _otherwise(step)
     if scene.options.accept_drift or step.remote_digest is None:
         return None
     seen = await _look(scene, step, provider)
@@ -95,7 +102,7 @@ async def _look(scene: Scene, step: Step, provider: Provider) -> Observed | Refu
     """The live object, None when it is not there, or why that cannot be known."""
     resource = scene.journal.recorded.resources.get(step.address)
     if resource is None or resource.id != step.id:
-        return Refused(Cause.CHANGED, "CHANGED", f"{step.address} is recorded otherwise than planned; plan again")
+        return _otherwise(step)
     try:
         return (await provider.observe([resource])).get(step.address)
     except CredentialError as error:
@@ -114,6 +121,10 @@ def _judge(step: Step, expected: str, observed: Observed | None) -> Refused | No
         f"{step.id} was changed in the service meanwhile; plan --refresh shows how, apply --accept-drift overrules"
     )
     return Refused(Cause.CHANGED, "CHANGED", message)
+
+
+def _otherwise(step: Step) -> Refused:
+    return Refused(Cause.CHANGED, "CHANGED", f"{step.address} is recorded otherwise than planned; plan again")
 
 
 def _already(step: Step, refused: Refused) -> bool:

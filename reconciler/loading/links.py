@@ -13,7 +13,7 @@ from reconciler.model.diagnostic import Violation
 from reconciler.model.manifest import Project
 from reconciler.model.values import JSON, Address, JSONObject, Path, Reference
 
-_HINTS: Final = 50
+_HINTS: Final = 20
 _SHOWN: Final = 10
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -43,6 +43,15 @@ class Declared:
     sound: bool
     entry: str
     entry_path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One entry of a forEach: the step that leads to it, and what templates see of it."""
+
+    step: str | int
+    key: JSON
+    value: JSON
 
 
 class Reader:
@@ -96,21 +105,19 @@ class Reader:
             note(self._findings, document, [_unknown_kind(version, name, list(self._kinds))])
         return kind
 
-    def _entries(self, document: Document, templated: bool) -> list[dict[str, JSON]]:
+    def _entries(self, document: Document, templated: bool) -> list[_Entry]:
         value = self._rendered(document, {"forEach": document.data["forEach"]}, templated, None)
         if value is None:
             return []
-        try:
-            entries = _each(value["forEach"])
-            if len(entries) > MAX_ENTRIES or len(entries) * document.nodes > MAX_MADE:
-                raise ValueError(f"forEach makes too much: {len(entries):,} resources of {document.nodes:,} values")
-        except ValueError as error:
-            note(self._findings, document, [Violation(("forEach",), "for-each", str(error), _FOR_EACH)])
-            return []
-        return entries
+        entries, wrong = _each(value["forEach"])
+        if len(entries) > MAX_ENTRIES or len(entries) * document.nodes > MAX_MADE:
+            made = f"forEach makes too much: {len(entries):,} resources of {document.nodes:,} values"
+            wrong = [Violation(("forEach",), "for-each", made, "split the document")]
+        note(self._findings, document, wrong)
+        return [] if wrong else entries
 
     def _rendered(
-        self, document: Document, data: JSONObject, templated: bool, each: Mapping[str, JSON] | None
+        self, document: Document, data: JSONObject, templated: bool, each: _Entry | None
     ) -> JSONObject | None:
         """Render and note what fails; None when something did."""
         failed: list[Path] = []
@@ -122,7 +129,7 @@ class Reader:
         document: Document,
         data: JSONObject,
         templated: bool,
-        each: Mapping[str, JSON] | None,
+        each: _Entry | None,
         failed: list[Path],
     ) -> JSONObject:
         if not templated or self._context is None:
@@ -132,12 +139,12 @@ class Reader:
             failed.append(path)
             note(self._findings, document, [Violation(path, error.code, error.message, error.hint)])
 
-        context = self._context if each is None else {**self._context, "each": each}
+        context = self._context if each is None else {**self._context, "each": {"key": each.key, "value": each.value}}
         rendered: JSONObject = self._templates.render(data, context, fail)
         return rendered
 
     def _resource(
-        self, document: Document, kind: Kind | None, templated: bool, each: dict[str, JSON] | None
+        self, document: Document, kind: Kind | None, templated: bool, each: _Entry | None
     ) -> Iterator[Declared]:
         """Yield the one resource that a document makes for one entry, when it can be named."""
         failed: list[Path] = []
@@ -154,12 +161,12 @@ class Reader:
         if kind is not None and isinstance(spec, dict):
             violations.extend(self._violations(kind, spec, any(path[:1] == ("spec",) for path in failed)))
         known = [each for each in violations if not _follows(each, failed) and document.knows(each.path)]
-        note(self._findings, document, known, address)
+        note(self._findings, document, [_advised(document.data, each) for each in known], address)
         if address is None or kind is None:
             return
         sound = isinstance(envelope, Envelope) and self._findings.errors == errors and not document.problems
-        entry = "" if each is None else clipped(str(each["key"]), 40)
-        entry_path: Path = () if each is None else ("forEach", each["step"])
+        entry = "" if each is None else clipped(str(each.key), 40)
+        entry_path: Path = () if each is None else ("forEach", each.step)
         manifest = _manifest(kind, address, document.span(("metadata", "name")), envelope, sound=sound)
         yield Declared(manifest, kind, document.source, document.index, sound, entry, entry_path)
 
@@ -187,19 +194,21 @@ class Reader:
 _FOR_EACH: Final = "give a mapping, a list of scalars, or a list of mappings"
 
 
-def _each(value: JSON) -> list[dict[str, JSON]]:
-    """Return every entry's key and value, and the step that leads to it; raises ValueError with a sentence."""
+def _each(value: JSON) -> tuple[list[_Entry], list[Violation]]:
+    """Return the entries of a forEach, and what is wrong with it."""
     if isinstance(value, dict):
-        return [{"key": key, "value": item, "step": key} for key, item in value.items()]
+        return [_Entry(key, key, item) for key, item in value.items()], []
     if not isinstance(value, list):
-        raise ValueError(f"forEach must be a mapping or a list, is {spoken(value)}")
-    entries = []
+        message = f"forEach must be a mapping or a list, is {spoken(value)}"
+        return [], [Violation(("forEach",), "for-each", message, _FOR_EACH)]
+    entries, wrong = [], []
     for index, item in enumerate(value):
         if item is None or isinstance(item, list):
-            raise ValueError(f"forEach[{index}] must be a scalar or a mapping, is {spoken(item)}")
-        key = item.get("key", index) if isinstance(item, dict) else item
-        entries.append({"key": key, "value": item, "step": index})
-    return entries
+            message = f"forEach[{index}] must be a scalar or a mapping, is {spoken(item)}"
+            wrong.append(Violation(("forEach", index), "for-each", message, _FOR_EACH))
+        else:
+            entries.append(_Entry(index, item.get("key", index) if isinstance(item, dict) else item, item))
+    return entries, wrong
 
 
 def _unknown_kind(version: str, name: str, known: Sequence[tuple[str, str]]) -> Violation:
@@ -209,7 +218,7 @@ def _unknown_kind(version: str, name: str, known: Sequence[tuple[str, str]]) -> 
         return Violation(path, "template", f"{path[0]} cannot be a template", f"supported: {listed}")
     if version == "reconciler/v1" and name in ("Project", "Environment"):
         place = "reconciler.yaml" if name == "Project" else "environments/<name>.yaml"
-        return Violation(("kind",), "unknown-kind", f"a {name} is no manifest", f"put it into {place}")
+        return Violation(("kind",), "unknown-kind", f"the {name} document is no manifest", f"put it into {place}")
     kinds = [kind for each, kind in known if each == version]
     if kinds:
         near = did_you_mean(name, kinds)
@@ -239,6 +248,19 @@ def _wrong_name(data: JSONObject) -> Violation | None:
 def _follows(violation: Violation, failed: Sequence[Path]) -> bool:
     """Whether a violation only says that a template gave nothing."""
     return any(violation.path[: len(path)] == path for path in failed)
+
+
+def _advised(data: JSONObject, violation: Violation) -> Violation:
+    """Give other advice where a template made the value: there is nothing to quote or to indent."""
+    written: JSON = data
+    for step in violation.path:
+        if not isinstance(written, (dict, list)):
+            break
+        written = lookup(written, (step,))
+    if violation.code != "wrong-type" or not isinstance(written, str) or not has_template(written):
+        return violation
+    hint = "make it text: {{ … | string }}" if "be a string" in violation.message else ""
+    return replace(violation, hint=hint)
 
 
 def _manifest(kind: Kind, address: Address, origin: Span, envelope: BaseModel | None, *, sound: bool) -> Manifest:

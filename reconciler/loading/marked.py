@@ -235,7 +235,7 @@ class _Reader:
             raise _RefusedError("yaml-depth", f"nested deeper than {MAX_DEPTH} levels", "flatten it", event.start_mark)
         mapping = isinstance(event, MappingStartEvent)
         if event.tag not in (None, "!", _CORE + ("map" if mapping else "seq")):
-            self._problem(document, "yaml-tag", f"the tag {clipped(event.tag)} is not known", "remove it", event)
+            self._problem(document, "yaml-tag", f"the tag {_tag(event.tag)} is not known", "remove it", event)
         self._weight += 1
         stack.append(_Frame(event, {} if mapping else [], {} if mapping else [], self._weight - 1))
 
@@ -280,7 +280,7 @@ class _Reader:
         name = event.tag.removeprefix(_CORE)
         value = self._resolved(document, event, text) if name in _TYPES else text
         if name not in _TYPES:
-            self._problem(document, "yaml-tag", f"the tag {clipped(event.tag)} is not known", "remove it", event)
+            self._problem(document, "yaml-tag", f"the tag {_tag(event.tag)} is not known", "remove it", event)
         elif not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name != "bool"):
             self._problem(document, "yaml-tag", f"{clipped(text)} is not of the type !!{name}", "remove the tag", event)
         return value
@@ -349,6 +349,10 @@ class _Reader:
         span = self._source.span(event.start_mark, event.end_mark)
         document.doubt(event)
         document.problems.append(Problem(code, message, hint, span))
+
+
+def _tag(tag: str) -> str:
+    return clipped(tag.replace(_CORE, "!!", 1))
 
 
 def _as_key(start: Any, end: Any) -> Any:

@@ -26,11 +26,12 @@ from reconciler.loading.templates import MAX_OUTPUT, Context, Rendering, Templat
 from reconciler.model.values import JSON
 
 MAX_STEPS: Final = 100_000
-"""Values that one rendering of one scalar may touch."""
-MAX_TEMPLATE: Final = 20_000
-"""Characters of one scalar that has a template."""
-MAX_TEMPLATES: Final = 2_000_000
-"""Characters of all distinct templates of a folder; each of them costs a compilation."""
+"""Values that the templates of one document may touch."""
+MAX_STEPS_IN_ALL: Final = 10_000_000
+"""The same for a whole folder, forEach included."""
+MAX_TEMPLATES: Final = 1_000_000
+"""Characters of all distinct expressions and statements of a folder; each has to be compiled and counts `_BASE` more."""
+_BASE: Final = 200
 
 _PERMITTED: Final = (
     nodes.Template,
@@ -100,6 +101,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             finalize=_finalize,
         )
         self.left = 0
+        self.left_in_all = MAX_STEPS_IN_ALL
         self.globals = {"range": self._range}
         self.filters = {name: self._counted(function) for name, function in filters.FILTERS.items()}
         self.filters |= {_STEP: self._each, _MEASURED: self.measured}
@@ -108,8 +110,13 @@ class _Environment(ImmutableSandboxedEnvironment):
     def spend(self, steps: int) -> None:
         """Count steps; raises TemplateError when there are too many."""
         self.left -= steps
+        self.left_in_all -= steps
         if self.left < 0:
-            raise TemplateError(f"the template takes more than {MAX_STEPS:,} steps", "make it simpler")
+            raise TemplateError(
+                f"the templates of the document take more than {MAX_STEPS:,} steps", "make them simpler"
+            )
+        if self.left_in_all < 0:
+            raise TemplateError(f"all templates take more than {MAX_STEPS_IN_ALL:,} steps", "make them simpler")
 
     def measured(self, value: Any) -> Any:
         """Count a value with everything in it, and return it."""
@@ -272,16 +279,20 @@ class Sandbox:
 
     def __init__(self) -> None:
         self._environment = _Environment()
+        self.begin()
         self._characters = 0
+
+    def begin(self) -> None:
+        """Start to count the steps of another document."""
+        self._environment.left = MAX_STEPS
 
     def compile(self, text: str) -> Rendering:
         """Return what renders `text` with a context; raises TemplateError, as does the result."""
-        self._characters += len(text)
-        if len(text) > MAX_TEMPLATE:
-            raise TemplateError(f"a text with templates can have {MAX_TEMPLATE:,} characters", "shorten it")
+        if "\r" in text:
+            raise TemplateError("the text has a carriage return, which the template language would drop", "remove it")
+        self._characters += len(text) + _BASE
         if self._characters > MAX_TEMPLATES:
             raise TemplateError("the folder has too much text with templates", "use fewer different ones")
-        self._environment.left = MAX_STEPS
         rendering: Rendering = self._guarded(lambda: self._compiled(text))
         return rendering
 
@@ -311,11 +322,8 @@ class Sandbox:
                 pass
             return _plain(self._environment.measured(local.vars[_VALUE]))
 
-        return lambda context: self._run(value_of if single else text_of, context)
-
-    def _run(self, rendering: Rendering, context: Context) -> JSON:
-        self._environment.left = MAX_STEPS
-        return self._guarded(lambda: rendering(context))
+        rendering = value_of if single else text_of
+        return lambda context: self._guarded(lambda: rendering(context))
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
         try:
@@ -323,13 +331,21 @@ class Sandbox:
         except TemplateError:
             raise
         except TemplateSyntaxError as error:
-            raise TemplateError(f"the template is wrong: {error.message}", _LANGUAGE) from error
+            raise _syntax(str(error.message)) from error
         except UndefinedError as error:
             raise TemplateError(str(error.message), code="undefined") from error
         except (RecursionError, MemoryError, SyntaxError) as error:
             raise TemplateError("the template is nested too deep", "make it simpler") from error
         except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError, AssertionError) as error:
             raise TemplateError(f"the template cannot be computed: {clipped(str(error), 120)}") from error
+
+
+def _syntax(message: str) -> TemplateError:
+    if message.startswith("unexpected end of template"):
+        return TemplateError("the template is not closed", "add }} or %}")
+    if message.startswith(("Unexpected end of template", "Missing end of raw")):
+        return TemplateError("an if, for or raw is not closed", "add {% endif %}, {% endfor %} or {% endraw %}")
+    return TemplateError(f"the template is wrong: {clipped(message, 120)}", _LANGUAGE)
 
 
 def _single_expression(tree: nodes.Template) -> bool:

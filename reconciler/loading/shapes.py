@@ -25,13 +25,16 @@ class LifecycleShape(_Shape):
     on_remove: Literal["delete", "detach"] = Field("delete", alias="onRemove")
 
 
+_LIFECYCLE = LifecycleShape.model_validate({})
+
+
 class Envelope(_Shape):
     """Everything of a manifest but the inside of its spec."""
 
     api_version: str = Field(alias="apiVersion")
     kind: str
     metadata: Metadata
-    lifecycle: LifecycleShape = Field(default_factory=lambda: LifecycleShape.model_validate({}))
+    lifecycle: LifecycleShape = _LIFECYCLE
     for_each: Any = Field(None, alias="forEach")
     spec: dict[str, Any]
 
@@ -61,7 +64,7 @@ class ProjectSpec(_Shape):
 
     state: str = ""
     providers: dict[str, ProviderShape] = {}
-    safety: SafetyShape = Field(default_factory=lambda: SafetyShape.model_validate({}))
+    safety: SafetyShape = SafetyShape.model_validate({})
 
 
 class ProjectShape(_Shape):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 from reconciler.model.diagnostic import Diagnostic, Severity
@@ -21,6 +23,12 @@ _SHOWN_AT_MOST: Final = 4_000
 class Mark(Protocol):
     """A place in a text, counted from 0, in characters; the YAML parser's marks are such."""
 
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class _Mark:
     line: int
     column: int
 
@@ -53,6 +61,11 @@ class Source:
         if end is None:
             return Span(self.file, line, start.column + 1, line, max(len(self.line(line)), start.column) + 1)
         return Span(self.file, line, start.column + 1, end.line + 1, end.column + 1)
+
+    def last(self) -> Mark:
+        """Return the mark of the last character that is not blank."""
+        before = _LINE_BREAK.split(self.text.rstrip()[:-1])
+        return _Mark(len(before) - 1, len(before[-1]))
 
     def span_at(self, index: int) -> Span:
         """Return the place of one character of the text."""
@@ -104,9 +117,9 @@ class Findings:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the closest known word, or lists the known ones when none is close."""
-    known = list(known)
+    known = [name for name in islice(known, 2_000) if len(name) <= 200]
     folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=0.7)
     if near:
         return f"did you mean {folded[near[0]]}?"
     return f"known: {', '.join(sorted(known)[:20])}" if known else ""

@@ -34,6 +34,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "quote the text if it is not an alias or an anchor",
     ),
     "found undefined tag handle": ("the tag is not known", "remove it, or quote the text if it starts with `!`"),
+    "found invalid Unicode character escape code": ("this escape is only half a character", "write the character"),
+    "found incompatible YAML document": ("the file asks for another version of YAML", "remove the %YAML line"),
     "found a tab character that violates indentation": ("a tab cannot indent", "use spaces"),
     "found a tab character where an indentation space is expected": ("a tab cannot indent", "use spaces"),
 }
@@ -48,9 +50,11 @@ def explain(error: MarkedYAMLError, source: Source) -> tuple[str, str, Mark]:
     """Return a sentence, a hint and the place for a syntax error."""
     problem = str(error.problem or error.context or "")
     mark: Any = error.problem_mark or error.context_mark
-    at_end = mark.index >= len(source.text.rstrip())
-    if error.context_mark is not None and (problem in _WHERE_IT_BEGAN or at_end):
+    end = len(source.text.rstrip())
+    if error.context_mark is not None and (problem in _WHERE_IT_BEGAN or mark.index >= end):
         mark = error.context_mark
+    if mark.index >= end:
+        mark = source.last()
     line = source.line(mark.line + 1)
     if problem == "found character that cannot start any token":
         message, hint = _character(line[mark.column : mark.column + 1])

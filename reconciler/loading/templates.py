@@ -14,11 +14,17 @@ from typing import Any, Final
 from reconciler.loading.sources import clipped, did_you_mean
 from reconciler.model.values import JSON, Path
 
+MAX_TEMPLATE: Final = 20_000
+"""Characters of one scalar that has a template."""
 MAX_OUTPUT: Final = 1_000_000
 """Characters that the templates of one document may make."""
 
 _MARKERS: Final = ("{{", "{%", "{#")
-_LOOKUP = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*\}\}")
+# What is surely one expression: no braces, no escapes inside its texts, no whitespace control.
+_EXPRESSION = re.compile(r"""\{\{(?![-+])((?:[^{}'"\\]|'[^'{}\\]*'|"[^"{}\\]*")+)(?<![-+])\}\}""")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CONTEXT: Final = ("values", "each", "env", "project")
+"""The names that templates can use."""
 
 Context = Mapping[str, Any]
 Rendering = Callable[[Context], JSON]
@@ -62,6 +68,7 @@ class Templates:
 
     def __init__(self) -> None:
         self._compiled: dict[str, Rendering | TemplateError] = {}
+        self._expressions: dict[str, Rendering] = {}
         self._sandbox: Any = None
 
     def render(self, value: JSON, context: Context, failed: Callable[[Path, TemplateError], None]) -> JSON:
@@ -69,6 +76,8 @@ class Templates:
 
         Where a text fails, `failed` is told and the result has None.
         """
+        if self._sandbox is not None:
+            self._sandbox.begin()
         return _Walk(self, context, failed).of(value, ())
 
     def text(self, text: str, context: Context) -> JSON:
@@ -85,9 +94,40 @@ class Templates:
         return found(context)
 
     def _compile(self, text: str) -> Rendering:
-        simple = _lookups(text)
-        if simple is not None:
-            return simple
+        """Compile a text: each expression by itself, so that texts share them; all of it when it has statements.
+
+        Both mean the same; a test holds them together.
+        """
+        if len(text) > MAX_TEMPLATE:
+            raise TemplateError(f"a text with templates can have {MAX_TEMPLATE:,} characters", "shorten it")
+        parts = _EXPRESSION.split(text)
+        if len(parts) == 1 or any(has_template(part) or part.endswith("{") for part in parts[::2]):
+            return self.whole(text)
+        expressions = [self._expression(part) for part in parts[1::2]]
+        if parts[::2] == ["", ""]:
+            return expressions[0]
+
+        def rendering(context: Context) -> JSON:
+            made = [parts[0]]
+            for expression, following in zip(expressions, parts[2::2], strict=True):
+                made.append(written(expression(context)))
+                made.append(following)
+            return "".join(made)
+
+        return rendering
+
+    def _expression(self, text: str) -> Rendering:
+        """Compile what stands between `{{` and `}}`."""
+        path = text.strip().split(".")
+        if path[0] in CONTEXT and all(map(_NAME.fullmatch, path)):
+            return lambda context: _look(context, path)
+        found = self._expressions.get(text)
+        if found is None:
+            found = self._expressions[text] = self.whole("{{" + text + "}}")
+        return found
+
+    def whole(self, text: str) -> Rendering:
+        """Compile a text in the sandbox."""
         if self._sandbox is None:
             from reconciler.loading.sandbox import Sandbox
 
@@ -130,31 +170,6 @@ def _weight(value: JSON) -> int:
     if isinstance(value, (dict, list)):
         return 1 + sum(map(_weight, value.values() if isinstance(value, dict) else value))
     return 1
-
-
-def _lookups(text: str) -> Rendering | None:
-    """Compile a text that only looks values up; None when it does more than that.
-
-    This is the sandbox's meaning of the same text without its price; a test holds the two together.
-    """
-    parts = _LOOKUP.split(text)
-    if any(has_template(part) or part.endswith("{") for part in parts[::2]):
-        return None
-    paths = [part.split(".") for part in parts[1::2]]
-    if not paths or any(path[0] not in ("values", "each", "env", "project") for path in paths):
-        return None
-    if len(paths) == 1 and not parts[0] and not parts[2]:
-        return lambda context: _look(context, paths[0])
-    texts = parts[::2]
-
-    def rendering(context: Context) -> JSON:
-        made = [texts[0]]
-        for path, following in zip(paths, texts[1:], strict=True):
-            made.append(written(_look(context, path)))
-            made.append(following)
-        return "".join(made)
-
-    return rendering
 
 
 def _look(context: Context, path: list[str]) -> JSON:

@@ -9,11 +9,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.loading.sources import clipped, did_you_mean
+from reconciler.loading.sources import MAX_PER_FILE, clipped, did_you_mean
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path, lookup, path_text
 
@@ -70,7 +71,8 @@ def validate(model: type[BaseModel], data: JSON, prefix: Path = ()) -> tuple[Bas
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        found = [_found(details, data) for details in error.errors(include_url=False, include_input=False)]
+        details = error.errors(include_url=False, include_input=False)[:MAX_PER_FILE]
+        found = [_found(each, data) for each in details]
     return None, [_sentence(model, data, each, prefix) for each in _meant(found)]
 
 
@@ -217,12 +219,17 @@ def _advice(expected: str, value: JSON) -> str:
 
 def known_fields(model: type[BaseModel], data: JSON, path: Path) -> list[str]:
     """Return the names a model knows for the object at `path`, through unions, lists and nested models."""
-    schema: JSONObject = model.model_json_schema(by_alias=True)
+    schema = _schema(model)
     shared = schema.get("$defs", {})
     here = [schema]
     for step in path:
         here = [found for each in _plain(here, shared) for found in _below(each, step)]
     return sorted({name for each in _plain(here, shared) for name in each.get("properties", {})})
+
+
+@lru_cache(maxsize=32)
+def _schema(model: type[BaseModel]) -> JSONObject:
+    return model.model_json_schema(by_alias=True)
 
 
 def _plain(schemas: Sequence[JSONObject], shared: JSONObject) -> list[JSONObject]:

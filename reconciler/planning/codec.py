@@ -15,6 +15,7 @@ from reconciler.model.errors import PlanRefused
 from reconciler.model.manifest import Lifecycle, OnRemove
 from reconciler.model.plan import Action, Change, Drift, Pending, Plan, Step, Target
 from reconciler.model.values import JSON, Address, JSONObject, Secret, parse_path, path_text
+from reconciler.planning.diff import same
 
 FORMAT = "reconciler.plan/1"
 
@@ -127,7 +128,7 @@ def parse(data: bytes, key: Secret | None) -> Plan:
         if key:
             _check_signature(document, signature, key)
         plan = from_json(document)
-        if canonical(to_json(plan)) != canonical(document):
+        if not same(to_json(plan), document):
             raise PlanRefused(
                 "the plan holds what this version does not know; apply it with the version that made it", _HOW
             )

@@ -10,6 +10,8 @@ from reconciler.model.values import JSON, JSONObject, Path
 
 def same(left: JSON, right: JSON) -> bool:
     """Whether two JSON values mean the same: 1 and 1.0 do, 1 and true do not."""
+    if left is right:
+        return True
     if isinstance(left, dict) and isinstance(right, dict):
         return len(left) == len(right) and all(key in right and same(value, right[key]) for key, value in left.items())
     if isinstance(left, list) and isinstance(right, list):
@@ -85,7 +87,7 @@ def _put(value: JSON, path: Path, after: JSON) -> JSON:
         if after is None and not rest:
             return {kept: item for kept, item in value.items() if kept != key}
         return {**value, key: _put(value.get(key), rest, after)}
-    assert isinstance(key, int)  # noqa: S101 -- diff leads into objects by key and into lists by index only
+    index = int(key)
     if after is None and not rest:
-        return value[:key]
-    return [*value[:key], _put(value[key] if key < len(value) else None, rest, after), *value[key + 1 :]]
+        return value[:index]
+    return [*value[:index], _put(value[index] if index < len(value) else None, rest, after), *value[index + 1 :]]

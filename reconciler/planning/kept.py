@@ -39,7 +39,7 @@ def declared(
         return _create(manifest, kind, spec, "new")
     if drifted is not None and drifted.missing:
         return _create(manifest, kind, spec, "gone from the service")
-    recorded = resource.spec if same(resource.spec, spec) else kind.normalise(resource.spec)
+    recorded = spec if same(resource.spec, spec) else kind.normalise(resource.spec)
     before, changes, reason = _difference(
         recorded, spec, kind.normalise(observed.content) if drifted and observed else None
     )

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from reconciler.model.canonical import canonical
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.errors import InvalidManifests
+from reconciler.model.errors import InvalidManifests, Unavailable
 from reconciler.model.manifest import Desired, Manifest
 from reconciler.model.outcome import Observed
 from reconciler.model.plan import Action, Drift, Due, Plan, Step, Target
@@ -41,7 +41,8 @@ def plan(
     `kinds` is keyed by provider and lower-case kind; `due` holds every scheduled export of `desired`;
     `observed` the live objects, None when nobody looked (then there is no drift); `created` is an aware
     instant and `select` as in `selection.choose`.  Equal arguments give equal plans.  Raises
-    InvalidManifests when a step would break a limit, Usage when a selector matches nothing.
+    InvalidManifests when a step would break a limit, Usage when a selector matches nothing, Unavailable
+    when a live object cannot be compared.
     """
     chosen = selection.choose(desired, recorded, select)
     manifests = {manifest.address: manifest for manifest in desired.manifests if manifest.address in chosen}
@@ -127,8 +128,20 @@ def _drift(recorded: Recorded, kinds: Kinds, observed: Live, chosen: Collection[
         kind = kinds.get((address.provider, address.kind))
         drifted = kept.drift(recorded.resources[address], kind, observed[address])
         if drifted is not None:
+            _check_live(address, observed[address])
             found[address] = drifted
     return found
+
+
+def _check_live(address: Address, live: Observed | None) -> None:
+    """Raise Unavailable for a live object that cannot be put into a plan, because JSON cannot carry it."""
+    try:
+        canonical(live and live.content)
+    except ValueError as error:
+        raise Unavailable(
+            f"{address} cannot be compared: its live object cannot be written as JSON: {error}",
+            "correct it in the service, or --select other resources",
+        ) from error
 
 
 def _recheck(steps: Iterable[Step], manifests: Mapping[Address, Manifest], kinds: Kinds) -> None:

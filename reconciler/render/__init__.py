@@ -32,15 +32,15 @@ _RENDERERS: Final = {
 }
 
 
-def renderer(what: str, format: str) -> Callable[..., Any]:  # noqa: A002 -- the option it stands for has this name
+def renderer(what: str, form: str, /) -> Callable[..., Any]:
     """Return the renderer of a subject in a format; its own docstring says what it takes and gives.
 
     Raises Usage, naming the formats there are, for one that does not exist.
     """
     try:
-        module, name = _RENDERERS[(what, format)].split(":")
+        module, name = _RENDERERS[(what, form)].split(":")
     except KeyError:
         known = [known for subject, known in _RENDERERS if subject == what]
-        raise Usage(f"{what} cannot be shown as {format!r}", f"the formats are: {', '.join(known)}") from None
+        raise Usage(f"{what} cannot be shown as {form!r}", f"the formats are: {', '.join(known)}") from None
     found: Callable[..., Any] = getattr(import_module(f"reconciler.render.{module}"), name)
     return found

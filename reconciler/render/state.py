@@ -71,24 +71,25 @@ def describe(recorded: Recorded, address: Address, manifest: Manifest | None = N
 
 
 def resource_text(document: JSONObject) -> str:
-    """Return what `describe` gave as an outline for people."""
-    return "\n".join([plain(document["address"]), *_outline(document, ("format", "address"))]) + "\n"
+    """Return what `describe` gave as an outline for people; nulls are left out, empty values are not."""
+    told = {key: value for key, value in document.items() if key not in ("format", "address") and value != []}
+    return "\n".join([plain(document["address"]), *_outline(told)]) + "\n"
 
 
-def _outline(value: JSONObject, without: Sequence[str] = (), indent: str = "  ") -> Iterator[str]:
+def _outline(value: JSONObject, indent: str = "  ") -> Iterator[str]:
     for key, item in value.items():
-        if key in without or item is None or item == []:
+        if item is None:
             continue
         if isinstance(item, dict) and item:
             yield f"{indent}{plain(key)}:"
-            yield from _outline(item, indent=indent + "  ")
-        elif isinstance(item, list) and all(isinstance(entry, dict) for entry in item):
+            yield from _outline(item, indent + "  ")
+        elif isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
             yield f"{indent}{plain(key)}:"
             for index, entry in enumerate(item):
                 yield f"{indent}  [{index}]"
-                yield from _outline(entry, indent=indent + "    ")
+                yield from _outline(entry, indent + "    ")
         else:
-            yield f"{indent}{plain(key)}: {plain(item) if isinstance(item, str) else literal(item)}"
+            yield f"{indent}{plain(key)}: {plain(item) if isinstance(item, str) and item else literal(item)}"
 
 
 def _table(title: str, rows: Sequence[JSONObject], columns: Sequence[str]) -> Iterator[str]:

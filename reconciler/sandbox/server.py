@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -22,11 +22,17 @@ from reconciler.sandbox.faults import Dropped
 from reconciler.sandbox.store import Store
 from reconciler.sandbox.switches import Switches
 
+if TYPE_CHECKING:
+    import uvicorn
+
 IN_PROCESS = "http://sandbox.localhost"
 """Where the emulators are when no server runs; the name never leaves the process."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _BLUE_PATH = "/blue/graphql"
+_TOKEN_PATH = "/oauth/token"  # noqa: S105 # a path
+_CREDENTIALS = (b"authorization", b"blue-token-id", b"blue-token-secret", b"x-bloo-token-id", b"x-bloo-token-secret")
+_Headers = list[tuple[bytes, bytes]]
 
 
 def _wall() -> datetime:
@@ -44,7 +50,7 @@ def create_app(
 
     Pipefy is at `/graphql`, `/oauth/token` and `/storage/v1/signed/`, Blue at `/blue/graphql`, sent mails
     at `/outbox` (HTML, or JSON for `Accept: application/json`).  Without `authenticate` a request with
-    credentials that do not exist is taken for the owner's.  A fault that loses the connection raises
+    credentials that do not exist, or without any, is taken for the owner's.  A fault that loses the connection raises
     Dropped out of the application, for the server (or the caller) to act on.
     """
     from reconciler.sandbox.blue.endpoint import endpoint as blue
@@ -61,7 +67,7 @@ def create_app(
             return
         world.seed(store)
         if not authenticate:
-            scope = {**scope, "headers": _admitted(store, scope["headers"])}
+            scope = {**scope, "headers": _admitted(store, scope["path"], scope["headers"])}
         path = scope["path"]
         if path in ("/healthz", "/outbox"):
             await _page(Request(scope, receive), store, clock())(scope, receive, send)
@@ -71,18 +77,22 @@ def create_app(
     return app
 
 
-def _admitted(store: Store, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _admitted(store: Store, path: str, headers: _Headers) -> _Headers:
+    """Replace credentials that do not exist, or are missing, by the owner's."""
     sent = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    token = sent.get("blue-token-id") or sent.get("x-bloo-token-id", "")
-    secret = sent.get("blue-token-secret") or sent.get("x-bloo-token-secret", "")
-    bearer = sent.get("authorization", "").removeprefix("Bearer ")
-    known = store.get("blue_token", token)
-    if (known and known["secret"] == secret) or store.get("pipefy_token", bearer):
+    if path != _BLUE_PATH:
+        scheme, _, token = sent.get("authorization", "").partition(" ")
+        known = scheme.lower() == "bearer" and store.get("pipefy_token", token) is not None
+        given = {"authorization": f"Bearer {world.PIPEFY_TOKENS['owner']}"}
+    else:
+        doc = store.get("blue_token", sent.get("blue-token-id") or sent.get("x-bloo-token-id", "")) or {}
+        secret = sent.get("blue-token-secret") or sent.get("x-bloo-token-secret", "")
+        known = "authorization" not in sent and doc.get("secret") == secret
+        given = dict(zip(("blue-token-id", "blue-token-secret"), world.BLUE_TOKENS["owner"], strict=True))
+    if known or path == _TOKEN_PATH:
         return headers
-    credentials = (b"authorization", b"blue-token-id", b"blue-token-secret", b"x-bloo-token-id", b"x-bloo-token-secret")
-    kept = [(name, value) for name, value in headers if name.lower() not in credentials]
-    token, secret = world.BLUE_TOKENS["owner"]
-    return [*kept, (b"blue-token-id", token.encode()), (b"blue-token-secret", secret.encode())]
+    kept = [(name, value) for name, value in headers if name.lower() not in _CREDENTIALS]
+    return [*kept, *((name.encode(), value.encode()) for name, value in given.items())]
 
 
 def _page(request: Request, store: Store, now: datetime) -> Response:
@@ -108,7 +118,7 @@ def environment(base_url: str) -> dict[str, str]:
         "BLUE_TOKEN_SECRET": secret,
         "BLUE_ORG_ID": "acme",
         "PIPEFY_API_URL": f"{base_url}/graphql",
-        "PIPEFY_TOKEN_URL": f"{base_url}/oauth/token",
+        "PIPEFY_TOKEN_URL": base_url + _TOKEN_PATH,
         "PIPEFY_TOKEN": world.PIPEFY_TOKENS["owner"],
         "PIPEFY_CLIENT_ID": client,
         "PIPEFY_CLIENT_SECRET": client_secret,
@@ -145,18 +155,24 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    announce(environment(base_url))
-    with bound, _ended_by_signals():
-        uvicorn.Server(config).run(sockets=[bound])
+    running = uvicorn.Server(config)
+    with bound, _ended_by_signals(running):
+        announce(environment(base_url))
+        running.run(sockets=[bound])
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Keep the signals that end the server from ending the process as well: uvicorn raises them once more."""
+def _ended_by_signals(running: uvicorn.Server) -> Iterator[None]:
+    """Let signals end the server and not the process, also before uvicorn listens to them and when it
+    raises them once more after it has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def end(*_: object) -> None:
+        running.should_exit = True
+
+    kept = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -3,8 +3,8 @@
 Expressions are those of Debian's cron, as cronsim reads them: five fields, names such as MON and JAN, `L` for
 the last day, `5L` for the last Friday, `1#2` for the second Monday.  At a clock change, also as Debian's cron does:
 
-- Fixed times (neither the minute nor the hour begins with `*`) happen once.  One that the spring skips happens at the end of the
-  gap, one that the autumn repeats happens the first time.
+- Fixed times (neither the minute nor the hour begins with `*`) happen once.  One that the spring skips happens
+  at the end of the gap, one that the autumn repeats happens the first time.
 - All others happen whenever the clock on the wall shows them: not in the gap, and both times in the repeated hour.
 """
 
@@ -44,6 +44,7 @@ def check(cron: str, timezone: str) -> str:
     return _cron_fault(cron) or _zone_fault(timezone) or _never(cron, timezone)
 
 
+@lru_cache(maxsize=4096)  # exports that share a schedule ask the same question
 def due(cron: str, timezone: str, since: datetime, now: datetime) -> Due:
     """Return where a schedule stands at `now` when everything up to `since` is handled.
 
@@ -51,6 +52,7 @@ def due(cron: str, timezone: str, since: datetime, now: datetime) -> Due:
     the first one after both instants.  Raises ValueError for what `check` finds fault with.
     """
     zone = _checked(cron, timezone)
+    since, now = since.astimezone(UTC), now.astimezone(UTC)
     passed = list(islice(_backward(cron, zone, since, now), MISSED_CAP + 1))
     following = next(_forward(cron, zone, max(since, now)), None)
     return Due(
@@ -62,7 +64,7 @@ def due(cron: str, timezone: str, since: datetime, now: datetime) -> Due:
 
 def upcoming(cron: str, timezone: str, after: datetime, count: int) -> list[datetime]:
     """Return the first `count` occurrences after an instant, in UTC; raises ValueError as `due` does."""
-    return list(islice(_forward(cron, _checked(cron, timezone), after), count))
+    return list(islice(_forward(cron, _checked(cron, timezone), after.astimezone(UTC)), count))
 
 
 def _cron_fault(cron: str) -> str:
@@ -107,7 +109,7 @@ def _never(cron: str, timezone: str) -> str:
 
 
 def _zone(timezone: str) -> ZoneInfo | None:
-    """The zone of an IANA name; None also for names that mean another zone on another machine, or count leap seconds."""
+    """The zone of an IANA name; None also for names that mean another zone elsewhere, or count leap seconds."""
     if timezone == "localtime" or timezone.startswith(("posix", "right/")):
         return None
     try:
@@ -131,7 +133,12 @@ def _forward(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
         # Local times up to this one happened up to this instant: on the wall, later is never earlier.
         found = (_instant(local, zone) for local in _naive(cron, _local(after, zone)))
         yield from (at for at, _ in groupby(found) if at > after)
-        return
+    else:
+        yield from _shown(cron, zone, after)
+
+
+def _shown(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """The instants behind another at which the clock on the wall shows a matching time."""
     for year in range(after.year, after.year + _YEARS):
         for begin, end, offset in _segments(zone, year):
             if end > after:
@@ -147,7 +154,12 @@ def _backward(cron: str, zone: ZoneInfo, since: datetime, until: datetime) -> It
         start = _local(until, zone) + repeated + _SECOND
         found = (_instant(time, zone) for time in _naive(cron, start, reverse=True))
         yield from _after(since, (at for at, _ in groupby(found) if at <= until))
-        return
+    else:
+        yield from _shown_before(cron, zone, since, until)
+
+
+def _shown_before(cron: str, zone: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
+    """As `_shown`, in (since, until], the last one first."""
     for year in range(until.year, since.year - 1, -1):
         for begin, end, offset in reversed(_segments(zone, year)):
             if begin <= until and end > since:

@@ -20,8 +20,7 @@ class Codes:
     """What a service's GraphQL error codes mean.
 
     `refused`: the mutation did nothing.  `credentials`: it did not accept who we are.  `uncoded_refuses`:
-    an error without a code, on a field that was executed, means that nothing was done; an error without
-    a code and without any `data` always does (the GraphQL specification calls it a request error).
+    an error without a code means that nothing was done, also once execution had begun.
     """
 
     refused: AbstractSet[str]
@@ -40,10 +39,12 @@ class GraphError:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A GraphQL answer; `data` is None when it held none."""
+    """A GraphQL answer; `data` is None when it held none.  `executed` is False for a request error: the
+    answer has no entry `data` at all, which says that execution never began."""
 
     data: JSONObject | None
     errors: tuple[GraphError, ...] = ()
+    executed: bool = True
 
     @property
     def complaint(self) -> str:
@@ -118,7 +119,7 @@ def refusal(answer: Answer, codes: Codes) -> Refused | Doubtful | None:
     if not answer.errors:
         return Doubtful("the answer holds neither data nor errors")
     for error in answer.errors:
-        uncoded = codes.uncoded_refuses or answer.data is None
+        uncoded = codes.uncoded_refuses or not answer.executed
         certain = error.code in codes.refused if error.code else uncoded
         if not certain:
             return Doubtful(f"the service reported {answer.complaint}, which does not say whether it was done")
@@ -126,7 +127,7 @@ def refusal(answer: Answer, codes: Codes) -> Refused | Doubtful | None:
 
 
 def read_json(reply: Reply) -> JSON:
-    """Read a body as JSON, with U+FFFD for lone surrogates; None when it is not JSON."""
+    """Read a body as JSON, with `?` for lone surrogates; None when it is not JSON."""
     try:
         value = json.loads(reply.body, parse_constant=_refuse)
         if b"\\ud" in reply.body.lower():
@@ -146,7 +147,7 @@ def read_answer(body: JSON, redactor: Redactor) -> Answer | None:
         errors = [single if isinstance(single, dict) else {"message": body.get("message") or single, "code": single}]
     if not isinstance(data, dict | None) or not isinstance(errors, list | None):
         return None
-    return Answer(data, tuple(_error(error, redactor) for error in errors or ()))
+    return Answer(data, tuple(_error(error, redactor) for error in errors or ()), executed="data" in body)
 
 
 def _error(error: JSON, redactor: Redactor) -> GraphError:

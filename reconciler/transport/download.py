@@ -33,7 +33,7 @@ async def download(
     hosts: TrustedHosts,
     lines: Lines,
     *,
-    timeout: float,  # noqa: ASYNC109 -- bounds each step, not the whole
+    timeout: float,
     clock: Clock,
     largest: int = LARGEST_FILE,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -99,7 +99,7 @@ def _give_up(host: str, status: int, redirects: int) -> None:
 
 async def _chunks(
     response: httpx.Response,
-    timeout: float,  # noqa: ASYNC109 -- bounds each step, not the whole
+    timeout: float,
     largest: int,
 ) -> AsyncIterator[bytes]:
     size, end = 0, time.monotonic() + LONGEST

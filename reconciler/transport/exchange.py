@@ -72,7 +72,7 @@ class Lines:
             while transports:
                 await transports.pop().aclose()
 
-    async def send(self, request: httpx.Request, timeout: float) -> Reply:  # noqa: ASYNC109 -- a bound on the exchange, not on waiting for a free line
+    async def send(self, request: httpx.Request, timeout: float) -> Reply:
         """Send one request and read its whole reply within `timeout` seconds; raises Failure."""
         async with self.open(request, timeout, total=timeout) as response:
             return Reply(response.status_code, dict(response.headers), await _read(response))
@@ -81,7 +81,7 @@ class Lines:
     async def open(
         self,
         request: httpx.Request,
-        timeout: float,  # noqa: ASYNC109 -- handed to httpx, which bounds each step with it
+        timeout: float,
         *,
         total: float | None = None,
     ) -> AsyncIterator[httpx.Response]:

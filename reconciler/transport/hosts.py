@@ -113,7 +113,7 @@ def _parse(address: str, what: str) -> httpx.URL:
         else:
             if url.scheme not in ("https", "http") or not url.host:
                 problem = "it must start with https:// and name a host"
-            elif url.userinfo or "@" in url.netloc.decode("ascii"):
+            elif url.userinfo or "@" in re.split(r"[/?#]", address.partition("//")[2], maxsplit=1)[0]:
                 problem = "it must not hold a user name before the host"
             elif url.port == 0 or "%" in url.host:
                 problem = "its host cannot be read"

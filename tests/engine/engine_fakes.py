@@ -7,7 +7,7 @@ import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
@@ -18,7 +18,6 @@ from reconciler.engine.run import run
 from reconciler.engine.settle import settle
 from reconciler.model.canonical import digest
 from reconciler.model.entry import Entry
-from reconciler.model.errors import CredentialError, Unavailable
 from reconciler.model.event import Event
 from reconciler.model.outcome import (
     Absent,
@@ -36,7 +35,7 @@ from reconciler.model.outcome import (
     Unclear,
 )
 from reconciler.model.plan import Action, Plan, Step
-from reconciler.model.ports import LinkExpired, Require
+from reconciler.model.ports import Require
 from reconciler.model.recorded import Doubt, Recorded, Resource
 from reconciler.model.values import Address, JSONObject, Secret
 from reconciler.state.fold import fold
@@ -221,6 +220,7 @@ class FakeProvider:
     echo: Callable[[JSONObject], Any] = lambda after: None
     nameless: bool = False
     quiet: bool = False
+    strict: bool = False
     asked: int = 0
     looked: list[tuple[list[str], set[str]]] = field(default_factory=list)
 
@@ -228,6 +228,8 @@ class FakeProvider:
         if self.quiet or step.action is Action.FORGET or (step.address.is_export and step.action is not Action.EXPORT):
             return None
         for need in step.needs:
+            if self.strict:
+                ids[need]
             assert ids.get(need) in (None, *self.service.objects)
         variables = {"after": step.after, "occurrence": step.occurrence}
         return Request(step.address, step.action.value, variables, step.id, step.after)
@@ -402,6 +404,7 @@ class World:
     shelf: Shelf = field(default_factory=Shelf)
     events: list[Event] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    free: list[tuple[int, int]] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     runs: int = 0
     service: Service = field(init=False)
@@ -433,8 +436,13 @@ class World:
             options=Options(**options),
             stop=self.stop,
             content=content,
+            mutated=self.mutated,
             chance=lambda: 0.5,
         )
+
+    async def mutated(self) -> None:
+        """Note after how many mutations, and with how many files stored, the lease could go."""
+        self.free.append((self.service.mutations, len(self.shelf.files)))
 
     async def recover(self, providers: Mapping[str, Any] | None = None, **options: Any) -> None:
         self.runs += 1
@@ -464,8 +472,14 @@ class World:
         return next(event.data for event in reversed(self.events) if event.type == kind)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everybody else go on until something has come true."""
+    for _ in range(100_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came true")
+
+
 def kinds(entries: Iterable[Entry]) -> Iterator[str]:
     return (type(entry).__name__ for entry in entries)
-
-
-__all__ = [name for name in globals() if not name.startswith("_")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from datetime import timedelta
 from typing import Any
 
 import engine_fakes as fakes
 import pytest
-from engine_fakes import DONE, FAILED, PROCESSING, Fault, Life, World, create, export, forget, kinds, update
+from engine_fakes import DONE, FAILED, PROCESSING, Fault, Life, World, create, export, forget, kinds, until, update
 
 from reconciler.model.entry import ExportDelivered, ExportFailed, ExportIntended, ExportStarted, Forgotten
 from reconciler.model.errors import CredentialError, StateError, Unavailable
@@ -70,7 +72,7 @@ def test_pauses_grow_up_to_half_a_minute_and_progress_is_told_now_and_then() -> 
     assert max(world.clock.slept) == pytest.approx(31.5)
     told = [event.data["seconds"] for event in world.events if event.type == "export.progress"]
     assert 2 < len(told) < 10
-    assert all(after - before >= 30 for before, after in zip(told, told[1:], strict=False))
+    assert all(after - before >= 30 for before, after in itertools.pairwise(told))
 
 
 def test_a_long_interval_is_kept() -> None:
@@ -118,6 +120,14 @@ def test_many_exports_are_waited_for_without_holding_up_mutations() -> None:
     told = world.told()
     assert told.index("step.applied a4 create") < told.index("export.delivered x0 export")
     assert len(world.shelf.files) == 5
+
+
+def test_the_lease_can_go_once_only_exports_are_waited_for() -> None:
+    world = world_with(PROCESSING, DONE)
+    asyncio.run(world.apply(export("x", {}), create("a", {})))
+    assert world.free == [(2, 0)]
+    asyncio.run(world.apply(create("b", {})))
+    assert world.free == [(2, 0)]
 
 
 def test_an_export_that_needs_a_report_waits_for_it() -> None:
@@ -244,7 +254,7 @@ def test_a_deadline_after_questions_that_failed_says_so() -> None:
 def test_an_export_that_processes_for_a_day_is_given_up() -> None:
     world = world_with(PROCESSING)
     asyncio.run(world.apply(export("x", {}, AT), wait=False))
-    world.clock.time += fakes.timedelta(days=2)
+    world.clock.time += timedelta(days=2)
     asyncio.run(world.apply())
     assert world.last("export.failed")["message"] == "given up: still processing 48 hours after it was started"
     run = world.recorded.exports[X].run
@@ -255,8 +265,7 @@ def test_an_export_that_processes_for_a_day_is_given_up() -> None:
 def test_an_interruption_leaves_exports_in_flight() -> None:
     async def scenario() -> int:
         task = asyncio.create_task(world.apply(export("x", {}, AT)))
-        while world.provider.asked < 3:
-            await asyncio.sleep(0)
+        await until(lambda: world.provider.asked >= 3)
         world.stop.set()
         return (await task).exit_code()
 
@@ -334,8 +343,7 @@ def test_a_file_that_cannot_be_had_is_tried_again_by_the_next_apply(setting: dic
 def test_an_interruption_while_a_file_is_fetched() -> None:
     async def scenario() -> int:
         task = asyncio.create_task(world.apply(export("x", {}, AT)))
-        while len(world.provider.fetching) > 6:
-            await asyncio.sleep(0)
+        await until(lambda: len(world.provider.fetching) <= 6)
         world.stop.set()
         return (await task).exit_code()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import engine_fakes as fakes
 import pytest
-from engine_fakes import Crash, Fault, Life, World, create, delete, export, forget, kinds, update
+from engine_fakes import Crash, Fault, Life, World, create, delete, export, forget, kinds, until, update
 
 from reconciler.model.errors import CredentialError, Locked, StateError, Unavailable
 from reconciler.model.event import EventType
@@ -202,7 +203,7 @@ def test_refused_credentials_end_that_service_and_no_other() -> None:
     world.provider.faults = {2: Fault.LOCK_OUT}
     other = fakes.FakeProvider(world.service)
     step = create("z", {})
-    elsewhere = fakes.replace(step, address=fakes.Address("other", "report", "z"))
+    elsewhere = replace(step, address=fakes.Address("other", "report", "z"))
     steps = [create(f"a{n}", {"n": n}) for n in range(4)]
     providers = {"svc": world.provider, "other": other}
     result = asyncio.run(world.apply(*steps, elsewhere, providers=providers, concurrency=1))
@@ -335,8 +336,7 @@ def test_an_interruption_starts_nothing_more_and_sees_through_what_is_in_flight(
         world = World()
         world.provider.faults = {1: Fault.SLOW, 2: Fault.COMMIT_THEN_LOSE}
         task = asyncio.create_task(world.apply(*(create(f"a{n}", {"n": n}) for n in range(5)), concurrency=2))
-        while world.service.mutations < 2:
-            await asyncio.sleep(0)
+        await until(lambda: world.service.mutations == 2)
         world.stop.set()
         assert (await task).exit_code() == 130
         return world
@@ -365,8 +365,7 @@ def test_a_cancelled_run_tells_the_end_of_every_step() -> None:
         world.provider.faults = {2: Fault.SLOW, 3: Fault.SLOW}
         steps = (export("x", {}), create("a", {"n": 1}), create("b", {"n": 2}), create("c", {}), create("d", {}))
         task = asyncio.create_task(world.apply(*steps, concurrency=3))
-        while world.service.in_flight < 2 or world.service.mutations < 3:
-            await asyncio.sleep(0)
+        await until(lambda: world.service.mutations == 3 and world.service.in_flight == 2)
         for _ in range(20):
             await asyncio.sleep(0)
         task.cancel()
@@ -403,3 +402,19 @@ def test_a_delete_refused_as_gone_is_no_success_while_the_object_can_be_seen() -
     asyncio.run(world.apply(delete("a", "o1", {})))
     assert world.told() == ["step.rejected a delete"]
     assert fakes.address("a") in world.recorded.resources
+
+
+def test_a_reference_that_leads_nowhere_rejects_its_step_only() -> None:
+    world = World()
+    world.provider.strict = True
+    asyncio.run(world.apply(create("a", {}, "elsewhere"), create("b", {})))
+    assert sorted(world.told()) == ["step.applied b create", "step.rejected a create"]
+    assert world.last("step.rejected")["code"] == "UNRESOLVED"
+
+
+def test_what_is_recorded_is_never_created_again() -> None:
+    world = World()
+    asyncio.run(world.apply(create("a", {})))
+    asyncio.run(world.apply(create("a", {}), accept_drift=True))
+    assert world.told()[-1] == "step.rejected a create"
+    assert len(world.service.objects) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import engine_fakes as fakes
 import pytest
@@ -50,14 +52,14 @@ def test_absence_is_believed_only_after_the_delay_and_a_second_look() -> None:
 
 def test_only_the_remainder_is_waited_for() -> None:
     world = crashed(Fault.LOSE)
-    world.clock.time += fakes.timedelta(seconds=30)
+    world.clock.time += timedelta(seconds=30)
     asyncio.run(world.recover())
     assert world.clock.slept == [10.0]
 
 
 def test_an_old_doubt_needs_one_look() -> None:
     world = crashed(Fault.LOSE)
-    world.clock.time += fakes.timedelta(seconds=40)
+    world.clock.time += timedelta(seconds=40)
     asyncio.run(world.recover())
     assert (world.clock.slept, len(world.provider.looked)) == ([], 1)
     assert world.recorded.in_doubt == {}
@@ -76,7 +78,7 @@ def test_a_clock_set_back_while_waiting_leaves_the_doubt() -> None:
 
     class Backwards(fakes.FakeClock):
         async def sleep(self, seconds: float) -> None:
-            self.time -= fakes.timedelta(hours=1)
+            self.time -= timedelta(hours=1)
 
     world.clock = Backwards()
     asyncio.run(world.recover())
@@ -133,9 +135,9 @@ def test_without_credentials_the_doubt_is_left() -> None:
 
 def test_a_service_that_needs_no_second_look_gets_none() -> None:
     world = crashed(Fault.LOSE)
-    world.clock.time += fakes.timedelta(seconds=20)
+    world.clock.time += timedelta(seconds=20)
     other = fakes.FakeProvider(world.service, faults={2: Fault.COMMIT_THEN_LOSE}, settling=Unavailable("down"))
-    elsewhere = fakes.replace(create("z", {"z": 1}), address=fakes.Address("other", "report", "z"))
+    elsewhere = replace(create("z", {"z": 1}), address=fakes.Address("other", "report", "z"))
     asyncio.run(world.apply(elsewhere, providers={"svc": world.provider, "other": other}))
     other.settling = None
     other.looked.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -260,3 +261,27 @@ def _edit_outside(folder: Path, title: str) -> None:
     with store.transaction():
         store.put("blue_report", report["id"], {**report, "title": title})
     store.close()
+
+
+def test_an_apply_that_only_waits_for_an_export_does_not_lock_others_out(project: Callable[[str], Program]) -> None:
+    from reconciler.sandbox.store import Store
+    from reconciler.sandbox.switches import Switches
+
+    program = project(EXPORT)
+    program("plan", "--sandbox")
+    store = Store(program.folder / ".reconciler" / "sandbox.db")
+    Switches(store).set("export_plan", "done:0/3")
+    waiting = subprocess.Popen(
+        program.command("apply", "--sandbox", "--yes", "--format", "json"),
+        cwd=program.folder,
+        env=program.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stdout is not None
+    assert any('"export.progress"' in line for line in waiting.stdout)
+    program.write("manifests/more.yaml", REPORT)
+    assert program("apply", "--sandbox", "--yes", "--no-wait").code == 0
+    assert '"export.delivered"' in waiting.communicate(timeout=60)[0]
+    assert waiting.returncode == 0

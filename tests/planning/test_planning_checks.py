@@ -7,13 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.errors import PlanRefused, RailRefused
 from reconciler.model.manifest import Lifecycle, Safety
 from reconciler.model.plan import Plan, Target
 from reconciler.planning import safety, validity
+
+# A busy machine is slow, not wrong.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture
@@ -141,6 +144,7 @@ def test_lifting_protection_takes_two_applies(world: Any) -> None:
     safety.refuse(world.make(world.desired(), after), after, Safety(), None)
 
 
+@RELAXED
 @given(deletes=st.integers(0, 30), kept=st.integers(0, 30), limit=st.integers(0, 30), share=st.floats(0, 1))
 def test_what_was_allowed_in_number_passes(world: Any, deletes: int, kept: int, limit: int, share: float) -> None:
     plan, have = deleting(world, deletes, deletes + kept)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.canonical import canonical, digest
@@ -17,6 +17,9 @@ from reconciler.model.manifest import Lifecycle
 from reconciler.model.plan import Action, Change, Drift, Pending, Plan, Step, Target
 from reconciler.model.values import Address, Secret
 from reconciler.planning import codec
+
+# A busy machine is slow, not wrong.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 KEY = Secret("k\u00e9y")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -69,11 +72,13 @@ plans = st.builds(
 )
 
 
+@RELAXED
 @given(plans)
 def test_a_plan_comes_back_from_its_json(plan: Plan) -> None:
     assert codec.from_json(codec.to_json(plan)) == plan
 
 
+@RELAXED
 @given(plans, st.sampled_from([None, KEY]))
 def test_a_plan_comes_back_from_its_file(plan: Plan, key: Secret | None) -> None:
     sealed = codec.seal(plan)
@@ -84,6 +89,7 @@ def test_a_plan_comes_back_from_its_file(plan: Plan, key: Secret | None) -> None
     assert codec.dump(codec.parse(data, key), key) == data
 
 
+@RELAXED
 @given(plans, st.data())
 def test_no_part_of_a_plan_file_can_be_changed(plan: Plan, data: st.DataObject) -> None:
     document = codec.to_json(codec.seal(plan))
@@ -93,12 +99,14 @@ def test_no_part_of_a_plan_file_can_be_changed(plan: Plan, data: st.DataObject) 
         codec.parse(_spelling(document), None)
 
 
+@RELAXED
 @given(st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(PlanRefused, match="not a plan file"):
         codec.parse(data, None)
 
 
+@RELAXED
 @given(plans.filter(lambda plan: plan.steps), st.data())
 def test_a_resealed_forgery_is_read_strictly(plan: Plan, data: st.DataObject) -> None:
     """Whoever edits a file can also compute its digest: no value of a wrong type may get in, or out as a crash."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.canonical import digest
-from reconciler.model.errors import InvalidManifests
+from reconciler.model.errors import InvalidManifests, Unavailable
 from reconciler.model.manifest import Lifecycle, OnRemove
 from reconciler.model.outcome import Observed
 from reconciler.model.plan import Action, Change, Drift
@@ -244,12 +244,16 @@ class TestLimits:
             world.make(want, world.recorded())
         assert [(found.code, str(found.address)) for found in caught.value.diagnostics] == [("spec.json", R)]
 
-    def test_in_what_is_live_they_are_a_defect_of_whoever_observed_it(self, world: Any) -> None:
+    def test_in_what_is_live_they_are_told_with_their_address(self, world: Any) -> None:
         have = world.recorded(world.resource(R, {"title": "T"}))
         live = {world.address(R): Observed("r1", {"title": "T", "n": 2**60})}
         want = world.desired(world.manifest(R, {"title": "T"}))
-        with pytest.raises(ValueError, match=r"canonical|domain|range|exceeds"):
+        with pytest.raises(Unavailable, match=f"^{R} cannot be compared"):
             world.make(want, have, observed=live)
+
+    def test_elsewhere_they_are_a_defect(self, world: Any) -> None:
+        with pytest.raises(ValueError, match="UTF-8"):
+            world.make(world.desired(world.manifest(R, {})), world.recorded(), tool="\ud800")
 
 
 def test_references_that_run_in_a_circle_are_refused(world: Any) -> None:

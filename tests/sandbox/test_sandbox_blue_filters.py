@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -323,3 +324,22 @@ def test_unknown_keys_restrict_nothing(each: Record, unknown: dict[str, int]) ->
 def test_more_conditions_never_let_more_through(each: Record, first: dict[str, Any], second: dict[str, Any]) -> None:
     if filters.matches(each, second | first):
         assert filters.matches(each, first)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = [*{key for given, _ in FLAT for key in given}, "fields", "groups", "groupLinks", "op", "archived"]
+ENTRIES = st.fixed_dictionaries(
+    {"type": st.just("CUSTOM_FIELD")},
+    optional={key: ANYTHING | st.sampled_from(["f", "IS", "GT"]) for key in ("customFieldId", "op", "values")},
+)
+
+
+@given(RECORDS, st.dictionaries(st.sampled_from(KEYS), ANYTHING | st.lists(ENTRIES, max_size=2), max_size=3))
+def test_any_object_is_judged_or_refused(each: Record, blob: dict[str, Any]) -> None:
+    with suppress(ServiceError):
+        assert filters.matches(each, blob) in (True, False)
+    assert filters.is_listed(each, blob) in (True, False)

@@ -146,7 +146,8 @@ def test_workspaces_by_filter(blue: Blue) -> None:
 
 @pytest.mark.parametrize("key", ["id", "name", "createdAt", "updatedAt", "position"])
 def test_workspaces_are_sorted(blue: Blue, key: str) -> None:
-    query = f'query ($s: [ProjectSort!]) {{ projectList(filter: {{companyIds: ["acme"]}}, sort: $s) {{ items {{ {key} }} }} }}'
+    listed = 'projectList(filter: {companyIds: ["acme"]}, sort: $s)'
+    query = f"query ($s: [ProjectSort!]) {{ {listed} {{ items {{ {key} }} }} }}"
     up = [item[key] for item in blue.ask(query, s=[f"{key}_ASC"])["items"]]
     assert up == sorted(up)
     assert [item[key] for item in blue.ask(query, s=[f"{key}_DESC"])["items"]] == up[::-1]

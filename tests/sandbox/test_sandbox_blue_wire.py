@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from blue_sandbox import CREATE, ORGANIZATION, READ, Blue
-from graphql import build_client_schema, get_introspection_query
+from graphql import GraphQLError, build_client_schema, get_introspection_query
 
 from reconciler.sandbox import world
+from reconciler.sandbox.blue.errors import format_failure
+from reconciler.sandbox.context import Context
 
 TOKEN, SECRET = world.BLUE_TOKENS["owner"]
 ME = {"query": "{ currentUser { username } }"}
@@ -198,6 +200,12 @@ def test_plain_errors_have_no_code_or_are_masked(blue: Blue) -> None:
         "path": ["createReport"],
         "extensions": {"code": "INTERNAL_SERVER_ERROR"},
     }
+
+
+def test_a_bug_of_the_emulator_is_not_dressed_up_as_an_answer(blue: Blue) -> None:
+    bug = GraphQLError("boom", original_error=ZeroDivisionError("boom"))
+    with pytest.raises(ZeroDivisionError):
+        format_failure(bug, Context(blue.store, blue.switches, lambda: blue.now, {}, ""))
 
 
 def test_several_mutations_run_one_after_the_other_and_each_is_whole(blue: Blue) -> None:

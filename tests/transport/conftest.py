@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -184,3 +185,9 @@ def make(clock: FakeClock) -> Callable[..., Client]:
         )
 
     return build
+
+
+@pytest.fixture
+def wire() -> SimpleNamespace:
+    """The server and its behaviours, by name."""
+    return SimpleNamespace(serving=serving, reply=reply, drop=drop, hang=hang, drip=drip, http=http, canary=CANARY)

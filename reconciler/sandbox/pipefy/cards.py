@@ -118,7 +118,9 @@ def select(
     """Return the cards of these pipes that pass the filter, in the wished order."""
     settled = rules(pipes, context)
     within = {pipe["id"] for pipe in pipes}
-    found = [card for card in context.store.all("pipefy_card") if card["pipeId"] in within]
+    if "cards" not in context.memo:  # a page of reports counts the same cards fifty times
+        context.memo["cards"] = context.store.all("pipefy_card")
+    found = [card for card in context.memo["cards"] if card["pipeId"] in within]
     views = [_view(card) for card in found]
     passing = [index for index, view in enumerate(views) if filters.matches(group, view, settled)]
     field = (sort or {}).get("field")

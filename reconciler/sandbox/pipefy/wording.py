@@ -88,6 +88,12 @@ _TRANSLATED: Final = tuple(
             ("variableName", "typeName"),
         ),
         (
+            r"Variable '\$(\w+)' is never used.*",
+            "Variable ${0} is declared but not used",
+            "variableNotUsed",
+            ("variableName",),
+        ),
+        (
             r"(Int|ID|String|Float|Boolean) cannot represent .*: (.*)",
             "Argument has an invalid value ({1}). Expected type '{0}'.",
             "argumentLiteralsIncompatible",
@@ -106,10 +112,17 @@ def format_invalid(error: GraphQLError, context: Context) -> JSONObject:
             answer["message"] = message.format(*match.groups())
             if code is not None:
                 answer["extensions"] = {"code": code, **dict(zip(names, match.groups(), strict=False))}
-                if code == "missingRequiredInputObjectAttribute":
-                    answer["extensions"]["argumentType"] = "String!"
+                _say_type(answer, context)
             break
     return answer
+
+
+def _say_type(answer: JSONObject, context: Context) -> None:
+    extensions = answer["extensions"]
+    if extensions["code"] == "missingRequiredInputObjectAttribute":
+        fields = context.memo["schema"].type_map[extensions["inputObjectType"]].fields
+        extensions["argumentType"] = str(fields[extensions["argumentName"]].type)
+        answer["message"] += f". Expected type {extensions['argumentType']}"
 
 
 def format_failure(error: GraphQLError, context: Context) -> JSONObject:

@@ -1,0 +1,88 @@
+"""Wrong manifests and what is said about them, to the column.
+
+`UPDATE_GOLDEN=1 pytest tests/loading` writes the expectations anew; review the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.diagnostic import Diagnostic
+
+CORPUS = Path(__file__).with_name("corpus")
+MARK = "--- expected ---\n"
+ENVIRONMENT = """apiVersion: reconciler/v1
+kind: Environment
+metadata: {name: default}
+spec:
+  values:
+    region: emea
+    regions: [emea, apac]
+    count: 5
+    nothing: null
+    sources: [{name: a}, {nmae: b}]
+"""
+
+
+def read_cases(file: Path) -> dict[str, tuple[str, str]]:
+    cases = {}
+    for case in file.read_text().split("### ")[1:]:
+        name, _, body = case.partition("\n")
+        text, _, expected = body.partition(MARK)
+        cases[name] = (text, expected)
+    return cases
+
+
+ALL = {f"{file.stem}: {name}": case for file in sorted(CORPUS.glob("*.txt")) for name, case in read_cases(file).items()}
+
+
+def told(found: Diagnostic) -> str:
+    place = f"{found.span.line}:{found.span.column}" if found.span else "-"
+    return f"{place} {found.code}: {found.message}" + (f" ({found.hint})" if found.hint else "") + "\n"
+
+
+def load_case(workshop, text: str) -> str:
+    workshop.write({"environments/default.yaml": ENVIRONMENT, "case.yaml": text})
+    loaded = workshop.load()
+    assert loaded.desired is None
+    assert all(found.span and found.span.file == "manifests/case.yaml" for found in loaded.diagnostics)
+    for found in loaded.diagnostics:
+        assert found.source.startswith(text.splitlines()[found.span.line - 1][:4_000])
+        assert (found.span.line, found.span.column) <= (found.span.end_line, found.span.end_column)
+    return "".join(map(told, loaded.diagnostics))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_wrong_manifest(workshop, name):
+    text, expected = ALL[name]
+    said = load_case(workshop, text)
+    assert said
+    for raw in ("pydantic", "Input should", "type=", "Traceback", "dict object", "NoneType"):
+        assert raw not in said
+    if "UPDATE_GOLDEN" in os.environ:
+        file = CORPUS / (name.partition(":")[0] + ".txt")
+        cases = read_cases(file) | {name.partition(": ")[2]: (text, said)}
+        file.write_text("".join(f"### {case}\n{body}{MARK}{told}" for case, (body, told) in cases.items()))
+    else:
+        assert said == expected
+
+
+def test_everything_is_said_at_once(workshop):
+    """Files do not hide each other's mistakes; only what they declare together is told apart."""
+    apart = {"duplicate-address", "organization", "dangling-reference", "cyclic-reference"}
+    workshop.write({"environments/default.yaml": ENVIRONMENT})
+    expected = set()
+    for number, (text, told_alone) in enumerate(ALL.values()):
+        workshop.write({f"case-{number}.yaml": text})
+        expected |= {
+            f"manifests/case-{number}.yaml:{line}"
+            for line in told_alone.splitlines()
+            if line.split(" ")[1].rstrip(":") not in apart
+        }
+    found = workshop.load().diagnostics
+    said = {f"{each.span.file}:{told(each).rstrip()}" for each in found if each.span and each.code not in apart}
+    assert said == expected
+    assert list(found) == sorted(found, key=lambda each: each.sort_key)
