@@ -19,11 +19,13 @@ from reconciler.model.errors import PlanRefused, ReconcilerError
 from reconciler.model.event import Emit, Event, EventType
 from reconciler.model.manifest import Desired, Project
 from reconciler.model.plan import Plan, Target
-from reconciler.model.ports import Provider
+from reconciler.model.ports import Backend, Provider
+from reconciler.model.recorded import Recorded
 from reconciler.model.values import JSON
 
 if TYPE_CHECKING:
     from reconciler.engine.options import Options
+    from reconciler.state.lease import Lease
     from reconciler.state.log import Log
 
 DOWNLOADS = Path("exports")
@@ -61,24 +63,23 @@ class Declined(ReconcilerError):
     exit_code = 130
 
 
-async def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
+def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
     """Make what is declared real; return the exit code of the contract.
 
     Everything that happens is in the log before it happens.  The last event is always `run.finished`,
-    also when a ReconcilerError leaves this function.
+    also when a ReconcilerError or KeyboardInterrupt leaves this function.
     """
     run = _Apply(wiring, orders, talk)
     try:
-        async with AsyncExitStack() as stack:
-            run.code = await run.perform(stack)
+        code = run.perform()
     except ReconcilerError as error:
         run.finish(error.exit_code, error.message)
         raise
-    except asyncio.CancelledError:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         run.finish(130, "interrupted; everything done is recorded")
         raise KeyboardInterrupt from None
-    run.finish(run.code)
-    return run.code
+    run.finish(code)
+    return code
 
 
 @dataclass(slots=True)
@@ -90,34 +91,33 @@ class _Apply:
     talk: Conversation
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     counts: dict[str, int] = field(default_factory=dict)
-    code: int = 0
     desired: Desired | None = None
     targets: Mapping[str, Target] = field(default_factory=dict)
-    providers: dict[str, Provider] = field(default_factory=dict)
-    lease: AsyncExitStack = field(default_factory=AsyncExitStack)
-    leased: bool = False
 
-    async def perform(self, stack: AsyncExitStack) -> int:
+    def perform(self) -> int:
         from reconciler.planning import safety
-        from reconciler.state.log import Log
+        from reconciler.state.log import read
 
         saved = None if self.orders.saved is None else self._read(self.orders.saved)
         if saved is None:
             self.desired = self.wiring.desired()
         project = self.wiring.project() if self.desired is None else self.desired.project
-        log = Log(stack.enter_context(closing(self.wiring.backend(project))), self.wiring.clock)
-        await log.refresh()
-        await stack.enter_async_context(self.lease)
-        stop = stack.enter_context(stop_on_signal())
-        plan = await self._plan(stack, log, stop) if saved is None else self._verified(saved, log, project)
-        allowed = self.orders.allow_deletes
-        self.talk.show(plan, safety.warnings(plan, log.recorded, project.safety, allowed))
-        safety.refuse(plan, log.recorded, project.safety, allowed)
-        if not plan.steps and not plan.pending:
-            return _in_doubt(log)
-        if plan.steps and saved is None and not await asyncio.to_thread(self.talk.confirm):
-            raise Declined("not confirmed; nothing was sent")
-        return await self._execute(stack, plan, log, stop, saved)
+        with closing(self.wiring.backend(project)) as backend:
+            recorded = read(backend)
+            if saved is None:
+                recorded = self._settled(backend, recorded)
+                plan = self._plan(recorded)
+            else:
+                plan = self._verified(saved, recorded, project)
+            allowed = self.orders.allow_deletes
+            self.talk.show(plan, safety.warnings(plan, recorded, project.safety, allowed))
+            safety.refuse(plan, recorded, project.safety, allowed)
+            if not plan.steps and not plan.pending:
+                return _in_doubt(recorded)
+            # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
+            if plan.steps and saved is None and not self.talk.confirm():
+                raise Declined("not confirmed; nothing was sent")
+            return asyncio.run(self._execute(backend, plan, saved))
 
     def finish(self, code: int, message: str = "") -> None:
         """Tell how it ended."""
@@ -155,91 +155,116 @@ class _Apply:
             raise PlanRefused(f"cannot read the plan {file}: {error.strerror}", "make it with `plan --out`") from error
         return parse(data, self.wiring.plan_key)
 
-    async def _plan(self, stack: AsyncExitStack, log: Log, stop: asyncio.Event) -> Plan:
-        """Settle what is in doubt, then plan what is left to do."""
-        from reconciler.engine.settle import settle
+    def _settled(self, backend: Backend, recorded: Recorded) -> Recorded:
+        """The state once everything in doubt was looked up."""
+        doubtful = {doubt.address.provider for doubt in recorded.in_doubt.values()}
+        if not doubtful:
+            return recorded
+        self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
+        return asyncio.run(self._settle(backend, doubtful))
 
-        desired = self.wiring.desired() if self.desired is None else self.desired
-        self.targets = planner.targets_of(self.wiring, desired, log.recorded)
-        doubtful = {doubt.address.provider for doubt in log.recorded.in_doubt.values()}
-        if doubtful:
-            await self._connect(stack, doubtful)
-            await self._take_lease(log, expect=log.recorded.position)
+    async def _settle(self, backend: Backend, names: Collection[str]) -> Recorded:
+        from reconciler.engine.settle import settle
+        from reconciler.state.log import Log
+
+        log = Log(backend, self.wiring.clock)
+        async with AsyncExitStack() as stack:
+            providers = await self._connect(stack, names)
+            stop = stack.enter_context(stop_on_signal())
+            await stack.enter_async_context(self._lease(log))
             await settle(
                 run=self.name,
-                providers=self.providers,
+                providers=providers,
                 journal=log,
                 clock=self.wiring.clock,
                 options=self.orders.options,
                 stop=stop,
                 note=self.talk.note,
             )
-        return planner.make(self.wiring, desired, log.recorded, self.targets, select=self.orders.select).plan
+        if stop.is_set():
+            raise KeyboardInterrupt
+        return log.recorded
 
-    def _verified(self, saved: Plan, log: Log, project: Project) -> Plan:
+    def _plan(self, recorded: Recorded) -> Plan:
+        self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
+        return planner.make(self.wiring, self._declared(), recorded, self.targets, select=self.orders.select).plan
+
+    def _declared(self) -> Desired:
+        return self.wiring.desired() if self.desired is None else self.desired
+
+    def _verified(self, saved: Plan, recorded: Recorded, project: Project) -> Plan:
         """The saved plan, if it may still be performed; raises PlanRefused."""
         from reconciler.planning import validity
 
-        desired = self.wiring.load().desired  # only for an organization that is named nowhere but in manifests
-        self.targets = self.wiring.targets(project, saved.targets, desired)
+        self.desired = self.wiring.load().desired  # only for an organization that is named nowhere but in manifests
+        self.targets = self.wiring.targets(project, saved.targets, self.desired)
         validity.verify(
             saved,
-            recorded=log.recorded,
+            recorded=recorded,
             now=self.wiring.clock.now(),
             environment=self.wiring.settings.environment,
             targets=self.targets,
         )
-        self.desired = desired
         return saved
 
-    async def _connect(self, stack: AsyncExitStack, names: Collection[str]) -> None:
-        missing = {name: self.targets[name] for name in sorted(names) if name not in self.providers}
-        options = self.orders.options
-        self.providers |= await self.wiring.connect(
-            stack, missing, timeout=self.orders.timeout, concurrency=options.concurrency, desired=self.desired
+    async def _connect(self, stack: AsyncExitStack, names: Collection[str]) -> dict[str, Provider]:
+        wanted = {name: self.targets[name] for name in sorted(names)}
+        concurrency = self.orders.options.concurrency
+        return await self.wiring.connect(
+            stack, wanted, timeout=self.orders.timeout, concurrency=concurrency, desired=self.desired
         )
 
-    async def _take_lease(self, log: Log, *, expect: int, plan: str | None = None) -> None:
+    def _started(self, plan: str | None = None) -> RunStarted:
         from reconciler.state.holder import this_holder
+
+        commit = planner.git_commit(self.wiring.settings.folder)
+        return RunStarted(self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan)
+
+    def _lease(self, log: Log, *, expect: int | None = None, plan: str | None = None) -> Lease:
         from reconciler.state.lease import take_lease
 
-        holder = this_holder("apply")
-        commit = planner.git_commit(self.wiring.settings.folder)
-        started = RunStarted(self.name, self._now(), holder, TOOL, commit=commit, plan=plan)
-        lease = take_lease(log, run=self.name, holder=holder, clock=self.wiring.clock, expect=expect, extra=[started])
-        await self.lease.enter_async_context(lease)
-        self.leased = True
+        started = self._started(plan)
+        return take_lease(
+            log, run=self.name, holder=started.holder, clock=self.wiring.clock, expect=expect, extra=[started]
+        )
 
-    async def _execute(
-        self, stack: AsyncExitStack, plan: Plan, log: Log, stop: asyncio.Event, saved: Plan | None
-    ) -> int:
+    async def _execute(self, backend: Backend, plan: Plan, saved: Plan | None) -> int:
         from reconciler.delivery.files import Folder
         from reconciler.engine.run import run
+        from reconciler.state.log import Log
 
+        log = Log(backend, self.wiring.clock)
         addresses = [*(step.address for step in plan.steps), *(pending.address for pending in plan.pending)]
-        await self._connect(stack, {address.provider for address in addresses})
-        if plan.steps and not self.leased:
-            await self._take_lease(log, expect=plan.position, plan=saved.digest if saved else None)
-        self._tell(EventType.RUN_STARTED, {"run": self.name, "steps": len(plan.steps), "plan": plan.digest})
-        result = await run(
-            plan,
-            run=self.name,
-            providers=self.providers,
-            journal=log,
-            clock=self.wiring.clock,
-            deliver=Folder(DOWNLOADS),
-            emit=self._emit,
-            options=self.orders.options,
-            stop=stop,
-            content=self.wiring.content,
-            mutated=self.lease.aclose,
-        )
-        code = result.exit_code() or _in_doubt(log)
-        await log.record([RunFinished(self.name, self._now(), code, self.counts)])
+        async with AsyncExitStack() as stack:
+            providers = await self._connect(stack, {address.provider for address in addresses})
+            stop = stack.enter_context(stop_on_signal())
+            leased = await stack.enter_async_context(AsyncExitStack())
+            if plan.steps:
+                digest = saved.digest if saved else None
+                await leased.enter_async_context(self._lease(log, expect=plan.position, plan=digest))
+            else:
+                await log.refresh()
+                await log.record([self._started()])
+            self._tell(EventType.RUN_STARTED, {"run": self.name, "steps": len(plan.steps), "plan": plan.digest})
+            result = await run(
+                plan,
+                run=self.name,
+                providers=providers,
+                journal=log,
+                clock=self.wiring.clock,
+                deliver=Folder(DOWNLOADS),
+                emit=self._emit,
+                options=self.orders.options,
+                stop=stop,
+                content=self.wiring.content,
+                mutated=leased.aclose,
+            )
+            code = result.exit_code() or _in_doubt(log.recorded)
+            await log.record([RunFinished(self.name, self._now(), code, self.counts)])
         return code
 
 
-def _in_doubt(log: Log) -> int:
+def _in_doubt(recorded: Recorded) -> int:
     """7 while nobody knows what became of something, else 0."""
-    exports = log.recorded.exports.values()
-    return 7 if log.recorded.in_doubt or any(kept.run is not None and kept.run.unknown for kept in exports) else 0
+    runs = [export.run for export in recorded.exports.values() if export.run is not None]
+    return 7 if recorded.in_doubt or any(run.unknown for run in runs) else 0

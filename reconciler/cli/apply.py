@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import click
 from reconciler.cli.options import SETTLE_DELAY, colored, common, formats, given, note, option, settings
 from reconciler.cli.show import write_plan
 from reconciler.model.errors import Usage
-from reconciler.model.event import Emit, Event
+from reconciler.model.event import Emit, Event, EventType
 from reconciler.model.plan import Plan
 
 
@@ -78,15 +77,16 @@ def command(
                 write_plan(plan, warnings, "text", color=colored(sys.stdout))
 
         talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=_patient(emit), note=note)
-        return asyncio.run(apply(Wiring(chosen), orders, talk))
+        return apply(Wiring(chosen), orders, talk)
 
 
 def _confirm() -> bool:
     """Ask on stderr; an answer may be piped in, but silence is not consent."""
-    try:
-        return click.confirm("Perform this plan?", default=False, err=True)
-    except click.Abort as error:
-        raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked") from error
+    click.echo("Perform this plan? [y/N]: ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked")
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _patient(emit: Emit) -> Emit:
@@ -107,19 +107,32 @@ def _patient(emit: Emit) -> Emit:
 
 @contextlib.contextmanager
 def _reporter(format_: str) -> Iterator[Emit]:
-    """What shows the events: JSON lines on stdout, a live display on a terminal, else plain lines on stderr."""
+    """What shows the events: JSON lines on stdout; or a live display on a terminal, else plain lines, on
+    stderr, and the counts on stdout."""
     from reconciler.render import renderer
 
     if format_ == "json":
         write = renderer("events", "jsonl")
         yield lambda event: click.echo(write(event), nl=False)
-    elif colored(sys.stderr) and not given("quiet"):
-        with renderer("events", "rich")() as live:
-            yield live
-    else:
-        line = renderer("events", "text")
-        yield lambda event: click.echo(line(event), nl=False, err=True) if _wanted(event) else None
+        return
+    finished: list[Event] = []
 
+    def keeping(emit: Emit) -> Emit:
+        def emit_and_keep(event: Event) -> None:
+            finished.extend([event] if event.type is EventType.RUN_FINISHED else [])
+            emit(event)
 
-def _wanted(event: Event) -> bool:
-    return not given("quiet") or event.type.value == "run.finished"
+        return emit_and_keep
+
+    try:
+        if given("quiet"):
+            yield keeping(lambda event: None)
+        elif colored(sys.stderr):
+            with renderer("events", "rich")() as live:
+                yield keeping(live)
+        else:
+            line = renderer("events", "text")
+            yield keeping(lambda event: click.echo(line(event), nl=False, err=True))
+    finally:
+        for event in finished:
+            click.echo(renderer("events", "summary")(event), nl=False)

@@ -223,8 +223,8 @@ def _is_manifest(name: str) -> bool:
 
 def _each_once(folder: Folder, names: list[str]) -> Iterator[str]:
     """Leave out links to files of the folder that are read under their own name anyway."""
-    plain = {os.path.join(folder.real, name) for name in names}  # noqa: PTH118 - as above
+    links = {name for name in names if os.path.islink(os.path.join(folder.path, name))}  # noqa: PTH114, PTH118 - as above
+    plain = {os.path.join(folder.real, name) for name in names if name not in links} if links else set()  # noqa: PTH118 - as above
     for name in names:
-        path = os.path.join(folder.path, name)  # noqa: PTH118 - as above
-        if not os.path.islink(path) or os.path.realpath(path) not in plain:  # noqa: PTH114 - as above
+        if name not in links or os.path.realpath(os.path.join(folder.path, name)) not in plain:  # noqa: PTH118 - as above
             yield name

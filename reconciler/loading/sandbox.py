@@ -30,7 +30,7 @@ MAX_STEPS: Final = 100_000
 MAX_STEPS_IN_ALL: Final = 10_000_000
 """The same for a whole folder, forEach included."""
 MAX_TEMPLATES: Final = 1_000_000
-"""Characters of all distinct expressions and statements of a folder; each has to be compiled and counts `_BASE` more."""
+"""Characters of all distinct expressions and statements of a folder; each counts `_BASE` more."""
 _BASE: Final = 200
 
 _PERMITTED: Final = (
@@ -191,7 +191,9 @@ class _Environment(ImmutableSandboxedEnvironment):
     def _range(self, *arguments: Any) -> list[int]:
         if not 1 <= len(arguments) <= 3 or not all(type(argument) is int for argument in arguments):
             raise TemplateError("range takes one to three whole numbers")
-        numbers = range(*arguments) if len(arguments) < 3 or arguments[2] else range(0)
+        if len(arguments) == 3 and arguments[2] == 0:
+            raise TemplateError("the step of range cannot be 0")
+        numbers = range(*arguments)
         self.spend(min(len(numbers), MAX_STEPS + 1) if numbers else 1)
         return list(numbers)
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from reconciler.model.errors import Broken, CredentialError, ReconcilerError
+from reconciler.model.errors import Broken, CredentialError, ReconcilerError, Unavailable
 from reconciler.model.outcome import (
     Cause,
     Done,
@@ -22,7 +22,7 @@ from reconciler.model.outcome import (
 )
 from reconciler.model.plan import Action, Step
 from reconciler.model.recorded import Doubt, Resource
-from reconciler.model.values import Address, JSONObject, Path, Secret, lookup
+from reconciler.model.values import JSON, Address, JSONObject, Path, Secret, lookup
 from reconciler.providers import settling
 from reconciler.providers.settling import Live
 from reconciler.providers.values import changed_fields
@@ -82,6 +82,23 @@ class ServiceProvider(ABC):
     def read(self, live: Live, spec: JSONObject) -> tuple[JSONObject, bool]:
         """Its content in the form of a normalised spec, and whether that is sure."""
 
+    def node(self, node: JSON) -> Live:
+        """`live`, but raises Unavailable for what is no such object."""
+        try:
+            return self.live(node)
+        except _SHAPE as error:
+            raise Unavailable(
+                "the service sent a report that cannot be read", "this may be a new version of it"
+            ) from error
+
+    def content(self, live: Live, spec: JSONObject) -> tuple[JSONObject, bool]:
+        """`read`, but raises Unavailable for what is no such object."""
+        try:
+            return self.read(live, spec)
+        except _SHAPE as error:
+            message = f"the service sent report {live.id} in a form that cannot be read"
+            raise Unavailable(message, "this may be a new version of it") from error
+
     def request(self, step: Step, ids: Mapping[Address, str]) -> Request | None:
         """See the port.  Raises LookupError when an id it needs is not known yet."""
         if step.action not in (_RUN if step.address.is_export else _KEEP):
@@ -121,8 +138,11 @@ class ServiceProvider(ABC):
         notes = (f"the service also reported: {answer.complaint}",) if answer.errors else ()
         if operation.action is Action.EXPORT or answer.errors or request.after is None:
             return Done(result["id"], notes=notes)
-        live = self.live(result)
-        content, _ = self.read(live, request.after)
+        try:
+            live = self.node(result)
+            content, _ = self.content(live, request.after)
+        except Unavailable as error:
+            return Done(result["id"], notes=(error.message,))
         return Done(live.id, content, live.version, _differences(request.after, content))
 
     async def observe(self, resources: Sequence[Resource]) -> Mapping[Address, Observed | None]:
@@ -131,7 +151,7 @@ class ServiceProvider(ABC):
         for resource in resources:
             live = found.get(resource.id)
             observed[resource.address] = (
-                None if live is None else Observed(live.id, self.read(live, resource.spec)[0], live.version)
+                None if live is None else Observed(live.id, self.content(live, resource.spec)[0], live.version)
             )
         return observed
 
@@ -139,7 +159,7 @@ class ServiceProvider(ABC):
         sent = [doubt for doubt in doubts if not settling.is_record_only(doubt) and doubt.action is not Action.EXPORT]
         creates = any(doubt.action is Action.CREATE for doubt in sent)
         live = await self._fetch({doubt.id for doubt in sent if doubt.id}, everything=creates)
-        return settling.settle(doubts, live, taken, self.read, self._client.offset)
+        return settling.settle(doubts, live, taken, self.content, self._client.offset)
 
     async def export_status(self, export_id: str) -> ExportStatus:
         raise Broken(f"this service has no exports to ask about ({export_id})", "this is a bug")
@@ -164,6 +184,7 @@ class ServiceProvider(ABC):
 
 _KEEP = (Action.CREATE, Action.UPDATE, Action.DELETE)
 _RUN = (Action.EXPORT,)
+_SHAPE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def _differences(asked: JSONObject, kept: JSONObject) -> tuple[str, ...]:

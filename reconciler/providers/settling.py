@@ -66,11 +66,16 @@ def settle(
             settled[doubt.operation] = Absent()
         elif doubt.action is Action.CREATE and doubt.after is not None:
             creates.setdefault(canonical(doubt.after), []).append(doubt)
-        elif doubt.action is Action.EXPORT or doubt.id is None:
+        elif doubt.action is Action.EXPORT:
             settled[doubt.operation] = Unclear("the service does not tell whether an export was started")
+        elif doubt.id is None:
+            settled[doubt.operation] = Unclear("it is not known which object it was about")
         else:
             settled[doubt.operation] = _settle_known(doubt, live.get(doubt.id), read)
-    free = [found for found in live.values() if found.id not in taken]
+    free: dict[str, list[Live]] = {}
+    for found in live.values():
+        if found.id not in taken:
+            free.setdefault(found.title, []).append(found)
     groups = [_Group(same, free, read) for same in creates.values()]
     matched = {found.id for group in groups for found in group.equal}
     for group in groups:
@@ -89,27 +94,22 @@ def _settle_known(doubt: Doubt, found: Live | None, read: Read) -> Settlement:
 
 
 class _Group:
-    """Doubtful creates of equal content, and the free live objects that hold just that."""
+    """Doubtful creates of equal content, and the free live objects of their title."""
 
-    def __init__(self, doubts: Sequence[Doubt], free: Sequence[Live], read: Read) -> None:
+    def __init__(self, doubts: Sequence[Doubt], free: Mapping[str, Sequence[Live]], read: Read) -> None:
         self.doubts = sorted(doubts, key=lambda doubt: (doubt.intended_at, doubt.operation))
-        self.after: JSONObject = self.doubts[0].after or {}
-        contents = {found.id: read(found, self.after)[0] for found in free}
-        self.contents = contents
-        self.equal = [found for found in free if contents[found.id] == self.after]
-        self.others = [found for found in free if contents[found.id] != self.after]
+        after: JSONObject = self.doubts[0].after or {}
+        namesakes = free.get(str(after.get("title", after.get("name"))), ())
+        self.contents = {found.id: read(found, after)[0] for found in namesakes}
+        self.equal = [found for found in namesakes if self.contents[found.id] == after]
+        self.others = [found for found in namesakes if self.contents[found.id] != after]
 
     def settle(self, offset: timedelta, matched: Collection[str]) -> dict[str, Settlement]:
         """`matched` are the ids that some group's content equals."""
         first = parse_instant(self.doubts[0].intended_at) or _EARLIEST
         since = first + offset - TOLERANCE if first > _EARLIEST else first
         made = sorted(self.equal, key=lambda found: (found.created or _EARLIEST, found.id))
-        title = self.after.get("title", self.after.get("name"))
-        twins = [
-            found
-            for found in self.others
-            if found.title == title and found.id not in matched and (found.created or since) >= since
-        ]
+        twins = [found for found in self.others if found.id not in matched and (found.created or since) >= since]
         older = [found for found in made if found.created is None or found.created < since]
         reason = ""
         if older:

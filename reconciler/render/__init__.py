@@ -24,6 +24,7 @@ _RENDERERS: Final = {
     ("diagnostics", "github"): "diagnostics_machine:diagnostics_github",
     ("events", "text"): "events:event_text",
     ("events", "jsonl"): "events:event_jsonl",
+    ("events", "summary"): "events:summary_text",
     ("events", "rich"): "live:Live",
     ("state", "text"): "state:state_text",
     ("state", "json"): "state:state_json_text",

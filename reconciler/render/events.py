@@ -57,6 +57,12 @@ def event_text(event: Event) -> str:
     return event_line(event) + "\n"
 
 
+def summary_text(finished: Event) -> str:
+    """Return the last line of a run for people: how many steps ended how, from its `run.finished`."""
+    head = "Done" if finished.data.get("exit_code") == 0 else "Not all is done"
+    return f"{head}: {_text(finished.data.get('counts') or {})}.\n"
+
+
 def event_line(event: Event) -> str:
     """The line without its end: what, where, how it went, and what else is worth knowing."""
     what = plain(f"{event.data.get('action', event.type.value.split('.')[0])}")

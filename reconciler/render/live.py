@@ -25,7 +25,8 @@ _STYLES = {
 class Live:
     """Shows events while the context is open; on stderr unless told otherwise.
 
-    The bar counts steps and exports that are over; it disappears in the end and the lines stay.
+    Nothing moves before the run has started: until then somebody may be asked something.  The bar
+    counts steps and exports that are over; it disappears in the end and the lines stay.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -45,7 +46,6 @@ class Live:
         self._task = self._progress.add_task("applying", total=None)
 
     def __enter__(self) -> Live:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -58,6 +58,7 @@ class Live:
         if event.type is EventType.RUN_STARTED:
             steps = event.data.get("steps")
             self._progress.update(self._task, total=steps if isinstance(steps, int) else None)
+            self._progress.start()
         if event.type.is_terminal:
             self._progress.advance(self._task)
         if event.type.is_terminal or event.type is EventType.RUN_FINISHED:

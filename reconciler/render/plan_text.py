@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.model.plan import Action, Change, Drift, Plan, Step
-from reconciler.model.values import path_text
+from reconciler.model.values import Path, path_text
 from reconciler.render.escape import plain
-from reconciler.render.values import difference
+from reconciler.render.values import difference, leaves, shorten
 from reconciler.render.words import paint
 
 _LOOKS: Final = {
@@ -20,6 +20,9 @@ _LOOKS: Final = {
     Action.UPDATE: ("~", "yellow"),
     Action.EXPORT: (">", "cyan"),
 }
+
+_PARTS: Final = 60
+"""Lines that one new field takes at most."""
 
 
 def plan_text(plan: Plan, *, warnings: Sequence[str] = (), color: bool = False) -> str:
@@ -37,7 +40,7 @@ def step_lines(plan: Plan, *, color: bool = False) -> Iterator[str]:
     for step in plan.steps:
         symbol, style = _LOOKS[step.action]
         yield paint(f"{symbol} {step.action.value} {plain(str(step.address))}", style, color=color) + _about(step)
-        yield from _changes(step.changes)
+        yield from _changes(step.changes, new=all(change.before is None for change in step.changes))
         for warning in step.warnings:
             yield paint(f"    ! {plain(warning)}", "yellow", color=color)
 
@@ -87,9 +90,20 @@ def _about(step: Step) -> str:
     return f"{identity}: {plain(step.reason)}"
 
 
-def _changes(changes: Iterable[Change]) -> Iterator[str]:
+def _changes(changes: Iterable[Change], *, new: bool = False) -> Iterator[str]:
+    """What changes, a line each; something new is spelled out part by part, without saying that it was not there."""
     for change in changes:
-        yield f"    {plain(path_text(change.path)) or '(all)'}: {difference(change)}"
+        if not new:
+            yield f"    {_label(change.path)}: {difference(change)}"
+            continue
+        parts = list(leaves(change.path, change.after))
+        yield from (f"    {_label(path)}: {shorten(value)}" for path, value in parts[:_PARTS])
+        if len(parts) > _PARTS:
+            yield f"    ... and {len(parts) - _PARTS:,} more parts of {_label(change.path)}"
+
+
+def _label(path: Path) -> str:
+    return plain(path_text(path)) or "(all)"
 
 
 def _drift(drift: Drift) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from reconciler.model.plan import Change
-from reconciler.model.values import JSON
+from reconciler.model.values import JSON, Path
 from reconciler.render.escape import literal
 
 LONGEST: Final = 100
@@ -24,6 +25,15 @@ def difference(change: Change) -> str:
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONGEST:
         return _texts(before, after)
     return f"{shorten(before)} -> {shorten(after)}"
+
+
+def leaves(path: Path, value: JSON) -> Iterator[tuple[Path, JSON]]:
+    """Yield what a value is made of, as deep as it takes for each part to fit on a line."""
+    if not isinstance(value, (dict, list)) or _plain_list(value) or len(literal(value)) <= LONGEST - _CONTEXT:
+        yield path, value
+        return
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves((*path, key), part)
 
 
 def shorten(value: JSON) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import threading
@@ -11,24 +12,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from reconciler.model.errors import Usage
 from reconciler.sandbox import outbox, world
-from reconciler.sandbox.exchange import reply
 from reconciler.sandbox.faults import Dropped
 from reconciler.sandbox.store import Store
 from reconciler.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 IN_PROCESS = "http://sandbox.localhost"
 """Where the emulators are when no server runs; the name never leaves the process."""
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_log = logging.getLogger("reconciler.sandbox")
 _BLUE_PATH = "/blue/graphql"
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 # a path
 _CREDENTIALS = (b"authorization", b"blue-token-id", b"blue-token-secret", b"x-bloo-token-id", b"x-bloo-token-secret")
@@ -49,12 +47,15 @@ def create_app(
     """Return the application over a store; the world is made at the first request.
 
     Pipefy is at `/graphql`, `/oauth/token` and `/storage/v1/signed/`, Blue at `/blue/graphql`, sent mails
-    at `/outbox` (HTML, or JSON for `Accept: application/json`).  Without `authenticate` a request with
-    credentials that do not exist, or without any, is taken for the owner's.  A fault that loses the connection raises
-    Dropped out of the application, for the server (or the caller) to act on.
+    at `/outbox` (HTML, or JSON for `Accept: application/json`).  Without `authenticate` a request without
+    credentials, or with some that do not exist, is taken for the owner's.  A fault that loses the
+    connection raises Dropped out of the application, for the server (or the caller) to act on.
+
+    Raises Usage when the libraries of the extra `sandbox` are not installed.
     """
-    from reconciler.sandbox.blue.endpoint import endpoint as blue
-    from reconciler.sandbox.pipefy.endpoint import endpoint as pipefy
+    with _extra():  # on first use: `environment` alone must stay fast
+        from reconciler.sandbox.blue.endpoint import endpoint as blue
+        from reconciler.sandbox.pipefy.endpoint import endpoint as pipefy
 
     switches = Switches(store)
     rooms: dict[str, ASGIApp] = {
@@ -70,11 +71,19 @@ def create_app(
             scope = {**scope, "headers": _admitted(store, scope["path"], scope["headers"])}
         path = scope["path"]
         if path in ("/healthz", "/outbox"):
-            await _page(Request(scope, receive), store, clock())(scope, receive, send)
+            await _page(scope, store, clock())(scope, receive, send)
         else:
             await rooms.get(path, rooms[""])(scope, receive, send)
 
     return app
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Usage(f"the sandbox needs {error.name}, which is not installed", "install reconciler[sandbox]") from error
 
 
 def _admitted(store: Store, path: str, headers: _Headers) -> _Headers:
@@ -95,7 +104,13 @@ def _admitted(store: Store, path: str, headers: _Headers) -> _Headers:
     return [*kept, *((name.encode(), value.encode()) for name, value in given.items())]
 
 
-def _page(request: Request, store: Store, now: datetime) -> Response:
+def _page(scope: Scope, store: Store, now: datetime) -> Response:
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse, PlainTextResponse
+
+    from reconciler.sandbox.exchange import reply
+
+    request = Request(scope)
     if request.url.path == "/healthz":
         return PlainTextResponse("ok\n")
     if "application/json" in request.headers.get("accept", ""):
@@ -127,18 +142,15 @@ def environment(base_url: str) -> dict[str, str]:
     }
 
 
-def serve(
-    store: Store, host: str, port: int, announce: Callable[[dict[str, str]], None], *, anywhere: bool = False
-) -> None:
+def serve(store: Store, host: str, port: int, announce: Callable[[dict[str, str]], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` gets the environment once the port is bound.
 
-    Port 0 is any free one.  Hosts other than loopback only with `anywhere`.  Credentials are checked.
-    Raises Usage when the address cannot be bound or is not loopback.
+    Port 0 is any free one.  `host` decides who can reach it: whoever calls this passes a loopback address
+    unless a person asked for another.  Credentials are checked.  Raises Usage when it cannot be bound.
     """
-    import uvicorn
+    with _extra():
+        import uvicorn
 
-    if host not in _LOOPBACK and not anywhere:
-        raise Usage(f"the sandbox serves loopback only, not {host}", hint=f"one of {', '.join(_LOOPBACK)}")
     bound = _bind(host, port)
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # an address to show, not to bind
     base_url = f"http://{f'[{shown}]' if ':' in shown else shown}:{bound.getsockname()[1]}"
@@ -208,6 +220,9 @@ def _protocol() -> Any:
                 except Dropped:
                     transport.abort()
                     await asyncio.sleep(0)  # lets the server notice, so that it does not try to answer
+                except Exception:
+                    _log.exception("the sandbox failed")
+                    raise  # the server answers 500, and is otherwise kept quiet
 
             self.app = dropping
 

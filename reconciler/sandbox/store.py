@@ -32,14 +32,14 @@ class Store:
         self._where = str(path) if path else "memory"
         self._lock = threading.RLock()
         self._depth = 0
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
                 str(path) if path else ":memory:", timeout=30, isolation_level=None, check_same_thread=False
             )
             self._prepare()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise Broken(
                 f"the sandbox's data in {self._where} cannot be opened: {error}",
                 hint="start afresh with `reconciler sandbox reset`",
@@ -58,12 +58,18 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside happens or nothing does; re-entrant, the outermost one decides."""
+        """Everything inside happens or nothing does; re-entrant, the outermost one decides.
+
+        Raises Broken when somebody else has been writing for half a minute, or nobody may write.
+        """
         with self._lock:
             if self._depth:
                 yield
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise Broken(f"the sandbox's data in {self._where} cannot be written: {error}") from error
             self._depth = 1
             try:
                 yield

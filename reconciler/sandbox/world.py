@@ -61,8 +61,7 @@ def ensure(
         company = world_blue.ensure_company(store, blue_organization or BLUE_ORGANIZATION)
         for user in sorted(mentions.get(("blue", "user"), ())):
             world_blue.ensure_user(store, company, user)
-        for workspace in sorted(mentions.get(("blue", "workspace"), ())):
-            world_blue.ensure_workspace(store, company, workspace)
+        world_blue.ensure_workspaces(store, company, mentions.get(("blue", "workspace"), ()))
         organization = world_pipefy.ensure_organization(store, pipefy_organization or PIPEFY_ORGANIZATION)
         for pipe in sorted(mentions.get(("pipefy", "pipe"), ())):
             world_pipefy.ensure_pipe(store, organization, pipe)

@@ -9,6 +9,7 @@ projectId), `blue_todo` (projectId, todoListId, assigneeIds, tagIds, customField
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
@@ -218,13 +219,14 @@ def ensure_user(store: Store, company: str, key: str) -> None:
     store.put("blue_user", key, user)
 
 
-def ensure_workspace(store: Store, company: str, text: str) -> None:
-    """Make a workspace of this id or slug exist in the organization; a new one has the owner and a few records."""
-    for doc in store.all("blue_project"):
-        if text in (doc["id"], doc["slug"]):
-            if doc["companyId"] != company:
-                store.put("blue_project", doc["id"], {**doc, "companyId": company})
-            return
-    position = len(store.all("blue_project"))
-    _put_workspace(store, company, text, slug=text, name=text, people=[OWNER_ID], position=position)
-    _put_records(store, text, [OWNER_ID], _INVENTED_RECORDS)
+def ensure_workspaces(store: Store, company: str, texts: Collection[str]) -> None:
+    """Make workspaces of these ids or slugs exist in the organization; new ones have the owner and a few records."""
+    projects = store.all("blue_project")
+    known = {doc["slug"]: doc for doc in projects} | {doc["id"]: doc for doc in projects}
+    for position, text in enumerate(sorted(texts), len(projects)):
+        doc = known.get(text)
+        if doc is None:
+            _put_workspace(store, company, text, slug=text, name=text, people=[OWNER_ID], position=position)
+            _put_records(store, text, [OWNER_ID], _INVENTED_RECORDS)
+        elif doc["companyId"] != company:
+            store.put("blue_project", doc["id"], {**doc, "companyId": company})

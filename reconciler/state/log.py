@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import fields
 from datetime import datetime
 from itertools import chain
 from typing import Final, NamedTuple
@@ -71,7 +72,8 @@ class Log:
 
     Use one instance in one event loop.  The backend works in a worker thread, one call at a time; callers
     that come while it does share the next append.  A checkpoint is written when more than `checkpoint_every`
-    entries, and more entries than there are resources and exports, were folded since the last.
+    entries were folded since the last, and more than half as many as there are resources and exports: so all
+    checkpoints together stay in proportion to the log.
     """
 
     def __init__(
@@ -102,7 +104,10 @@ class Log:
 
     def open(self) -> None:
         """Read, verify and fold the log; raises StateError when it is damaged or out of reach."""
-        self._fold, self._head, self._fresh = _load(self._backend)
+        loaded = _load(self._backend)
+        for field in fields(Recorded):  # into the object that others may hold already
+            setattr(self.recorded, field.name, getattr(loaded.fold.recorded, field.name))
+        self._fold, self._head, self._fresh = Fold(self.recorded), loaded.head, loaded.fresh
         self._opened = True
 
     async def refresh(self) -> None:
@@ -255,7 +260,8 @@ class Log:
 
     async def _checkpoint(self) -> None:
         head = self._head
-        if head is None or self._fresh <= max(self._every, len(self.recorded.resources) + len(self.recorded.exports)):
+        size = len(self.recorded.resources) + len(self.recorded.exports)
+        if head is None or self._fresh <= max(self._every, size // 2):
             return
         self._fresh = 0
         with suppress(StateError):  # it only saves time; the next one is tried as many entries later

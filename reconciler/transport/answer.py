@@ -159,7 +159,7 @@ def _error(error: JSON, redactor: Redactor) -> GraphError:
             code = place["code"]
     parts = (error.get("message"), error.get("title"), error.get("detail"))
     message = ": ".join(part for part in parts if isinstance(part, str) and part)
-    return GraphError(code, redactor.clean(message or _NO_MESSAGE))
+    return GraphError(redactor.clean(code), redactor.clean(message or _NO_MESSAGE))
 
 
 def _complaint(reply: Reply, body: JSON, answer: Answer | None, redactor: Redactor) -> str:

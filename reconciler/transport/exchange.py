@@ -91,7 +91,10 @@ class Lines:
 
         async def trace(event: str, info: Mapping[str, object]) -> None:
             nonlocal sent
-            sent = sent or event.endswith("send_request_headers.started")
+            if event.endswith("send_request_headers.started"):
+                sent = True
+            elif event.endswith("start_tls.started"):
+                sent = False  # what was sent before was for the proxy
 
         request.extensions = {"timeout": httpx.Timeout(timeout).as_dict(), "trace": trace}
         async with self._slots:
@@ -117,12 +120,15 @@ class Lines:
     def _connect(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         if self._app is not None:
             return httpx.ASGITransport(app=self._app, raise_app_exceptions=False)
-        return httpx.AsyncHTTPTransport(
-            verify=self._ssl if url.scheme == "https" else False,
-            proxy=_proxy(url),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE),
-        )
+        try:
+            return httpx.AsyncHTTPTransport(
+                verify=self._ssl if url.scheme == "https" else False,
+                proxy=_proxy(url),
+                trust_env=False,
+                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):
+            raise Failure("the proxy of the environment is of a kind that cannot be used", sent=False) from None
 
     @cached_property
     def _ssl(self) -> ssl.SSLContext:
@@ -157,7 +163,8 @@ def _proxy(url: httpx.URL) -> str | None:
     if url.scheme != "https" or is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
         return None
     proxies = urllib.request.getproxies()
-    return proxies.get("https") or proxies.get("all")
+    proxy = proxies.get("https") or proxies.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def _reason(error: httpx.RequestError, seconds: float) -> str:

@@ -150,7 +150,7 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fresh_workshop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Workshop]:
     """For properties, which need a folder per example."""
 

@@ -13,9 +13,12 @@ from reconciler.model.errors import InvalidManifests
 from reconciler.model.manifest import ProviderSettings, Safety
 from reconciler.model.values import Span
 
+HEAD = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: a}\n"
+
 
 def manifest(name: str) -> str:
-    return f"apiVersion: blue/v1\nkind: Report\nmetadata: {{name: {name}}}\nspec: {{title: T, dataSources: [{{name: x}}]}}\n"
+    spec = "{title: T, dataSources: [{name: x}]}"
+    return f"apiVersion: blue/v1\nkind: Report\nmetadata: {{name: {name}}}\nspec: {spec}\n"
 
 
 def codes(loaded) -> list[tuple[str, str]]:
@@ -239,24 +242,24 @@ def test_the_project_file(workshop):
         ("{metadat: {name: a}}", (1, 2), "unknown-field"),
         ("apiVersion: reconciler/v2\nkind: Project\nmetadata: {name: a}", (1, 13), "wrong-value"),
         ("apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: A}", (3, 18), "wrong-name"),
-        ("apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: a}\nspec: {stat: x}", (4, 8), "unknown-field"),
+        (HEAD + "spec: {stat: x}", (4, 8), "unknown-field"),
         (
-            "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: a}\nspec: {safety: {maxDeletes: -1}}",
+            HEAD + "spec: {safety: {maxDeletes: -1}}",
             (4, 29),
             "out-of-range",
         ),
         (
-            "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: a}\nspec: {safety: {maxDeleteShare: 1.5}}",
+            HEAD + "spec: {safety: {maxDeleteShare: 1.5}}",
             (4, 33),
             "out-of-range",
         ),
         (
-            "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: a}\nspec: {providers: {blue: {organization: [x]}}}",
+            HEAD + "spec: {providers: {blue: {organization: [x]}}}",
             (4, 27),
             "wrong-type",
         ),
         ("", (1, 1), "empty-file"),
-        ("apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: a}\n---\na: b", (5, 1), "one-document"),
+        (HEAD + "---\na: b", (5, 1), "one-document"),
         ("a: [", (1, 4), "yaml-syntax"),
     ],
 )
@@ -271,11 +274,7 @@ def test_a_wrong_project_file(workshop, spec, place, code):
 
 
 def test_settings_for_a_provider_nobody_knows(workshop):
-    workshop.write(
-        {
-            "reconciler.yaml": "{apiVersion: reconciler/v1, kind: Project, metadata: {name: a}, spec: {providers: {bleu: {}}}}"
-        }
-    )
+    workshop.write({"reconciler.yaml": HEAD + "spec: {providers: {bleu: {}}}"})
     workshop.write({"a.yaml": manifest("a")})
     (found,) = workshop.load().diagnostics
     assert (found.code, found.hint) == ("unknown-field", "did you mean blue?")

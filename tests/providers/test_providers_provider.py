@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.model.entry import Intended
 from reconciler.model.errors import Broken, CredentialError, Unavailable
@@ -501,3 +504,67 @@ def test_a_file_is_only_read_from_trusted_hosts(pipefy: Any) -> None:
 
     with pytest.raises(Unavailable, match=r"evil\.test"):
         pipefy.act(act)
+
+
+@pytest.mark.parametrize("broken", [{"dataSources": None}, {"reportUsers": [None]}, {"dataSources": [5]}, {"title": 5}])
+def test_a_report_that_cannot_be_read_is_not_a_crash(blue: Any, broken: Any) -> None:
+    spec = {"title": "t", "dataSources": [], "reportUsers": []}
+    node = {"id": "1", "title": "t", "dataSources": [], "reportUsers": [], **broken}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        query = json.loads((await receive())["body"])["query"]
+        data = {"report": node, "createReport": node, "company": {"id": "c"}}
+        data |= {"reports": {"items": [node, {}], "totalCount": 1, "hasNextPage": False}}
+        body = {"data": {key: value for key, value in data.items() if key + "(" in query}}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+    blue.service.app = app
+    (done,) = perform(blue, step(SALES, Action.CREATE, spec))
+    assert done.id == "1"
+    with pytest.raises(Unavailable, match="cannot be read"):
+        observe(blue, Resource(SALES, "1", spec, "t"), Resource(PIPES, "2", spec, "t"))
+
+
+moments = st.integers(0, 6)
+
+
+@given(
+    st.lists(st.tuples(moments, st.sampled_from("ab")), max_size=4),
+    st.lists(st.tuples(moments, st.sampled_from("abx"), st.booleans()), max_size=4),
+    st.randoms(),
+)
+def test_settling_adopts_each_object_once_in_any_order(asked: Any, there: Any, random: Any) -> None:
+    start = datetime(2026, 11, 23, 6, tzinfo=UTC)
+    doubts = [
+        doubt(
+            SALES,
+            Action.CREATE,
+            {"title": "t", "description": what},
+            f"o{n}",
+            (start + timedelta(minutes=at)).isoformat(),
+        )
+        for n, (at, what) in enumerate(asked)
+    ]
+    live = {
+        str(n): settling.Live(str(n), "t", start + timedelta(minutes=at), None, {"title": "t", "description": what})
+        for n, (at, what, _) in enumerate(there)
+    }
+    taken = {str(n) for n, (_, _, owned) in enumerate(there) if owned}
+
+    def judge() -> Any:
+        return settling.settle(doubts, live, taken, lambda found, after: (found.node, True), timedelta())
+
+    found = judge()
+    assert found.keys() == {one.operation for one in doubts}
+    adopted = [one.id for one in found.values() if isinstance(one, Done)]
+    assert len(adopted) == len(set(adopted))
+    assert not set(adopted) & taken
+    for one in doubts:
+        if isinstance(settled := found[one.operation], Done):
+            assert live[settled.id or ""].node == one.after
+        elif isinstance(settled, Absent):
+            free = [key for key, other in live.items() if other.node == one.after and key not in taken]
+            assert set(free) <= set(adopted)
+    random.shuffle(doubts)
+    assert judge() == found

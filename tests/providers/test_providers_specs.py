@@ -261,6 +261,24 @@ def test_a_live_pipefy_report_reads_as_what_was_asked(spec: Any) -> None:
     assert sure == ("color" not in normal)
 
 
+@given(
+    st.none()
+    | objects
+    | st.lists(words)
+    | st.fixed_dictionaries(
+        {"operator": st.sampled_from(["AND", "Or", "IN", 5])}, optional={"queries": blobs, "groups": blobs}
+    )
+    | groups,
+    st.none() | groups,
+)
+def test_whatever_filter_is_read_back_is_in_normal_form(live: Any, asked: Any) -> None:
+    node = {"name": "n", "fields": None, "filter": live, "color": None, "repos": [{"id": "1"}]}
+    spec = REPORT.normalise({"name": "n", "pipeIds": [1], "filter": asked})
+    content, _ = pipefy_report.read(node, spec)
+    assert REPORT.normalise(content) == content
+    canonical(content)
+
+
 @given(blue_specs, blue_specs)
 def test_an_update_covers_exactly_what_changed(old: Any, new: Any) -> None:
     before, after = BLUE.normalise(old), BLUE.normalise(new)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -270,6 +272,19 @@ def test_somebody_elses_export(pipefy: Pipefy, who: str, seen: bool) -> None:
     assert pipefy.refusal(document, id=made["id"])["extensions"]["code"] == "PERMISSION_DENIED"
 
 
+def test_a_report_of_another_organization_cannot_be_exported(pipefy: Pipefy) -> None:
+    mentions = {("pipefy", "report"): ["456"]}
+    world.ensure(pipefy.store, mentions, blue_organization="", pipefy_organization="123456789")
+    given = {"organizationId": 300123456, "organizationReportId": 456}
+    assert pipefy.refusal(START, i=given)["extensions"]["code"] == "PERMISSION_DENIED"
+    assert "errors" not in pipefy.post(START, {"i": {**given, "organizationId": 123456789}}).json()
+
+
+def test_truth_is_truth_in_a_sheet(pipefy: Pipefy) -> None:
+    cells = column(pipefy.file(columns=["reopened"], pipeIds=[301000004]).content, "reopened")
+    assert set(cells) == {True, False, None}
+
+
 def test_equal_requests_are_two_exports(pipefy: Pipefy) -> None:
     assert pipefy.start(columns=["title"])["id"] != pipefy.start(columns=["title"])["id"]
 
@@ -388,9 +403,12 @@ def test_filter_depth(pipefy: Pipefy, depth: str, accepted: bool) -> None:
     assert ("errors" not in pipefy.post(START, {"i": given}).json()) is accepted
 
 
-@pytest.mark.parametrize(("zone", "found"), [("UTC", "2026-05-09"), ("Pacific/Kiritimati", "2026-05-09")])
-def test_the_zone_of_dates(pipefy: Pipefy, zone: str, found: str) -> None:
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati"])
+def test_the_zone_of_dates(pipefy: Pipefy, zone: str) -> None:
     pipefy.switches.set("date_zone", zone)
-    query = {"field": "due_date", "operator": "eq", "value": found, "type": "date"}
-    content = pipefy.file(columns=["due_date"], filter={"operator": "and", "queries": [query]}).content
-    assert set(column(content, "due_date")) == {found}
+    everything = column(pipefy.file(columns=["created_at"]).content, "created_at")
+    local = [datetime.fromisoformat(text).astimezone(ZoneInfo(zone)).date().isoformat() for text in everything]
+    for day in local[:20]:
+        query = {"field": "created_at", "operator": "eq", "value": day}
+        content = pipefy.file(columns=["created_at"], filter={"operator": "and", "queries": [query]}).content
+        assert len(column(content, "created_at")) == local.count(day)

@@ -229,6 +229,8 @@ def test_depth(pipefy: Pipefy, limit: str, accepted: bool) -> None:
     body = pipefy.post(DEEP).json()
     assert ("errors" not in body) is accepted
     assert accepted or body["errors"][0]["message"] == "Query has depth of 6, which exceeds max depth of 5"
+    inline = DEEP.replace("me {", "... on Query { me {").replace("} }", "} } }", 1)
+    assert ("errors" not in pipefy.post(inline).json()) is accepted
     inner = "organizations { pipes { reports { repo { id } } } }"
     spread = pipefy.post(f"{{ ...A }} fragment A on Query {{ me {{ ...B }} }} fragment B on User {{ {inner} }}").json()
     assert ("errors" not in spread) is accepted

@@ -112,6 +112,16 @@ def test_faults_armed_elsewhere_lose_the_connection(running: Running) -> None:
     assert running.stop() == (0, "")
 
 
+def test_a_failure_of_the_program_is_said_and_answered(running: Running) -> None:
+    store = Store(running.path)
+    store.put("switch", "depth", {"value": "unreadable"})
+    store.close()
+    assert running.post("{ me { id } }").status_code == 500
+    code, errors = running.stop()
+    assert code == 0
+    assert "the sandbox failed" in errors
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_quietly(running: Running, number: int) -> None:
     assert running.stop(number) == (0, "")
@@ -133,10 +143,17 @@ def test_addresses_that_cannot_be_served() -> None:
     store = Store(None)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Usage, match="cannot serve on"):
         server.serve(store, "127.0.0.1", taken.getsockname()[1], print)
-    with pytest.raises(Usage, match="loopback only"):
-        server.serve(store, "0.0.0.0", 0, print)  # noqa: S104 # it must be refused
     with pytest.raises(Usage, match="cannot serve"):
         server.serve(store, "127.0.0.1", 70000, print)
+    store.close()
+
+
+def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    store = Store(None)
+    with pytest.raises(Usage, match="needs uvicorn") as caught:
+        server.serve(store, "127.0.0.1", 0, print)
+    assert caught.value.hint == "install reconciler[sandbox]"
     store.close()
 
 

@@ -109,6 +109,22 @@ def test_a_file_that_is_no_store_is_reported(tmp_path: Path) -> None:
     assert "sandbox reset" in caught.value.hint
 
 
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Broken, match="cannot be opened"):
+        Store(tmp_path / "file" / "sandbox.db")
+
+
+def test_a_store_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    store, other = Store(tmp_path / "sandbox.db"), Store(tmp_path / "sandbox.db")
+    other._connection.execute("PRAGMA busy_timeout=0")
+    with store.transaction(), pytest.raises(Broken, match="cannot be written"):
+        other.put("c", "a", {})
+    other.put("c", "a", {})
+    store.close()
+    other.close()
+
+
 def test_a_store_of_another_format_is_reported(tmp_path: Path) -> None:
     store = Store(tmp_path / "sandbox.db")
     store._connection.execute("PRAGMA user_version=7")

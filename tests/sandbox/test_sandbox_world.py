@@ -96,7 +96,10 @@ def test_a_new_report_never_takes_an_invented_id(pipefy: Pipefy) -> None:
     assert pipefy.create()["id"] == "400000002"
 
 
-@pytest.mark.parametrize("module", ["reconciler.sandbox", "reconciler.sandbox.world", "reconciler.sandbox.faults"])
+@pytest.mark.parametrize(
+    "module",
+    ["reconciler.sandbox", "reconciler.sandbox.world", "reconciler.sandbox.faults", "reconciler.sandbox.server"],
+)
 def test_the_light_half_needs_no_library(module: str) -> None:
     program = f"import sys, {module}\nheavy = {{'ariadne', 'graphql', 'starlette', 'uvicorn', 'xlsxwriter'}}\n"
     program += "sys.exit(sorted(heavy & set(sys.modules)) or 0)"

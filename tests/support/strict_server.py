@@ -641,7 +641,7 @@ def _wrong(service: str, operation: str, fault: Fault, result: Any) -> Answer:
     retry = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
     plain = (("Content-Type", "application/json"), *retry)
     page = (("Content-Type", "text/html"),)
-    told = f"told with {PIPEFY_TOKEN} {TOKEN_SECRET}"  # what a careless server would echo
+    told = f"told with {TOKEN_SECRET if service == 'blue' else PIPEFY_TOKEN}"  # as a careless server echoes
     if fault.kind == "429" and service == "blue":
         body = {"error": "RATE_LIMITED", "message": "Too many requests. Limit: 20 per minute."}
         return Answer(429, json.dumps({**body, "retryAfter": int(fault.retry_after or 0)}).encode(), plain)

@@ -376,3 +376,64 @@ def test_an_application_that_fails_leaves_doubt(make: Make) -> None:
             return await client.mutate(MUTATION, {})
 
     assert isinstance(asyncio.run(scene()), Doubtful)
+
+
+# --- proxies
+
+
+def through_proxy(wire: SimpleNamespace, make: Make, monkeypatch: pytest.MonkeyPatch, *script: Any) -> Any:
+    async def scene() -> Any:
+        async with wire.serving(*script) as server:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
+            monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+            async with make("https://api.example.com/graphql") as client:
+                return await client.mutate(MUTATION, {}), server.seen
+
+    return asyncio.run(scene())
+
+
+def test_a_proxy_sees_no_credentials_and_its_no_is_no_doubt(
+    wire: SimpleNamespace, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for script in (wire.reply(403, b""), wire.drop):
+        outcome, seen = through_proxy(wire, make, monkeypatch, script)
+        assert seen[0].method == "CONNECT"
+        assert wire.canary not in repr(seen)
+        assert isinstance(outcome, (Refused, Doubtful))
+    assert isinstance(through_proxy(wire, make, monkeypatch, wire.reply(403, b""))[0], Refused)
+
+
+def test_loopback_never_goes_through_a_proxy(
+    wire: SimpleNamespace, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert mutate(wire, make, wire.reply(200, GOOD))[0] == Answer({"x": 1})
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x"])
+def test_an_unusable_proxy_is_said(make: Make, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("no_proxy", "")
+
+    async def scene() -> Any:
+        async with make("https://api.example.com/graphql") as client:
+            return await client.mutate(MUTATION, {})
+
+    outcome = asyncio.run(scene())
+    assert isinstance(outcome, Refused)
+    assert outcome.cause is Cause.UNSENT
+    assert "proxy" in outcome.message
+
+
+def test_netrc_is_not_read(wire: SimpleNamespace, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login me password hidden\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    _, server = mutate(wire, make, wire.reply(200, GOOD))
+    assert "authorization" not in server.seen[0].headers

@@ -99,7 +99,7 @@ class BlueProvider(ServiceProvider):
     async def find(self, object_id: str) -> Live | None:
         answer = await self._client.query(documents.REPORT, {"id": object_id}, allow=self.missing)
         node = (answer.data or {}).get("report")
-        return self.live(node) if isinstance(node, dict) else None
+        return None if node is None else self.node(node)
 
     async def list_all(self) -> list[Live]:
         """Pages are ordered by the last change, so they shift while anybody writes: read all, drop
@@ -122,8 +122,7 @@ class BlueProvider(ServiceProvider):
             page = (answer.data or {}).get("reports")
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise Unavailable("Blue's list of reports cannot be read")
-            for node in page["items"]:
-                found[node["id"]] = self.live(node)
+            found |= {live.id: live for live in map(self.node, page["items"])}
             counts.add(page.get("totalCount", -1))
             skip += len(page["items"])
             if not page.get("hasNextPage") or not page["items"]:

@@ -41,10 +41,16 @@ _BOOKKEEPING: Final = frozenset({"id", "lastId", "label"})
 _WITHOUT_VALUE: Final = ("exists", "not_exists")
 
 
-def normalise(group: JSONObject | None) -> JSONObject | None:
-    """The normal form of a filter; None for one that lets every card through."""
-    if group is None:
+def normalise(live: JSON) -> JSON:
+    """The normal form of a filter; None for one that lets every card through.
+
+    A filter that was read back in another shape than the grammar's stays as it is.
+    """
+    if not live:
         return None
+    group = _as_group(live)
+    if group is None:
+        return tidy(live)
     normal = _normal_group(group)
     return normal if normal.keys() & {"queries", "groups"} else None
 
@@ -60,18 +66,15 @@ def check(group: JSONObject, path: Path, level: int = 1) -> Iterator[Violation]:
         yield from check(inner, (*path, "groups", index), level + 1)
 
 
-def read(live: JSON, asked: JSONObject | None) -> tuple[JSON, bool]:
+def read(live: JSON, asked: JSON) -> tuple[JSON, bool]:
     """What a read-back filter says, in the form of a normalised one, and whether it says it for sure.
 
     One that means the same as `asked` is given as `asked`.  One whose shape is not that of the grammar
-    cannot be compared: it is taken for what was asked, and not for sure.
+    cannot be compared with one: it is taken for what was asked, and not for sure.
     """
-    if not live:
-        return None, True
-    group = _as_group(live)
-    if group is None:
-        return (tidy(live), True) if asked is None else (asked, False)
-    normal = normalise(group)
+    normal = normalise(live)
+    if asked is not None and normal is not None and _as_group(live) is None:
+        return asked, normal == asked
     return (asked if _meaning(normal) == _meaning(asked) else normal), True
 
 
@@ -91,7 +94,7 @@ def _normal_value(value: JSON) -> JSON:
         return [_normal_value(item) for item in value]
     if isinstance(value, bool | int | float):
         return json.dumps(tidy(value))
-    return value
+    return tidy(value)
 
 
 def _check_query(query: JSONObject, path: Path) -> Iterator[Violation]:

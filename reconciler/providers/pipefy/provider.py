@@ -77,7 +77,7 @@ class PipefyProvider(ServiceProvider):
     async def find(self, object_id: str) -> Live | None:
         answer = await self._client.query(documents.REPORT, {"id": object_id}, allow=self.missing)
         node = (answer.data or {}).get("organizationReport")
-        return self.live(node) if isinstance(node, dict) else None
+        return None if node is None else self.node(node)
 
     async def list_all(self) -> list[Live]:
         found: dict[str, Live] = {}
@@ -86,16 +86,15 @@ class PipefyProvider(ServiceProvider):
             variables = {"organizationId": str(self._organization), "first": _PAGE, "after": after}
             answer = await self._client.query(documents.REPORTS, variables)
             page = (answer.data or {}).get("organizationReports")
-            if not isinstance(page, dict):
+            if not isinstance(page, dict) or not isinstance(page.get("pageInfo"), dict):
                 raise Unavailable(
                     f"Pipefy's list of reports of organization {self._organization} cannot be read",
                     "check PIPEFY_ORG_ID and the rights of the account",
                 )
-            for edge in page.get("edges") or ():
-                if isinstance(node := edge and edge.get("node"), dict):
-                    found[node["id"]] = self.live(node)
+            nodes = [edge.get("node") for edge in page.get("edges") or () if isinstance(edge, dict)]
+            found |= {live.id: live for live in map(self.node, filter(None, nodes))}
             after = page["pageInfo"].get("endCursor")
-            if not page["pageInfo"]["hasNextPage"] or not after:
+            if not page["pageInfo"].get("hasNextPage") or not after:
                 break
         return list(found.values())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path, Reference
 from reconciler.providers.pipefy import filters
-from reconciler.providers.values import blank, compact, repeated, unsendable, warning
+from reconciler.providers.values import blank, compact, repeated, tidy, unsendable, warning
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,7 +84,7 @@ def read(node: JSONObject, spec: JSONObject) -> tuple[JSONObject, bool]:
     content = {"name": node.get("name") or "", "pipeIds": normal_ids(repo["id"] for repo in node.get("repos") or ())}
     if "fields" in spec:
         fields = node.get("fields")
-        content["fields"] = fields if isinstance(fields, list) else []
+        content["fields"] = tidy(fields) if isinstance(fields, list) else []
     if "color" in spec:
         color = str(node.get("color")).lower()
         comparable = color in _COLORS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +30,10 @@ _RESTORE: Final = "Restore it from a copy, and remove the `-wal` and `-shm` file
 _CAUSES: Final = {
     sqlite3.SQLITE_BUSY: ("is in use by another process that does not let go", "Wait for it to end, then try again."),
     sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "Make room, then try again."),
-    sqlite3.SQLITE_READONLY: ("may only be read", "Allow writing to the file and to the folder it is in."),
+    sqlite3.SQLITE_READONLY: (
+        "or its folder may not be written, which SQLite needs even to read",
+        "Allow this user to write to both.",
+    ),
     sqlite3.SQLITE_PERM: ("may not be used by this user", "Allow reading and writing the file and its folder."),
     sqlite3.SQLITE_CANTOPEN: (
         "cannot be opened",
@@ -44,7 +48,7 @@ class SqliteBackend:
     """One log in an SQLite file in WAL mode with full synchronisation; a Backend.
 
     Reading creates nothing; the first append creates the file and its folder.  The path is relative to the
-    working directory.  One thread may use it at a time, not always the same one.
+    working directory.
     """
 
     def __init__(self, path: str, log: str) -> None:
@@ -55,10 +59,11 @@ class SqliteBackend:
         self._log = log
         self._db: sqlite3.Connection | None = None
         self._file: os.stat_result | None = None
+        self._lock = threading.RLock()
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         """As the port says; `after` below zero leaves the checkpoint out."""
-        with self._explained():
+        with self._used():
             if not self._path.exists():
                 return None, ()
             db = self._connection("rw")
@@ -79,11 +84,11 @@ class SqliteBackend:
                 ).fetchone()
                 if found is not None and type(found[1]) is not bytes:
                     found = None  # damaged; it only saved time
-            return found, self._batches(db, found[0] if found else after, last)
+            return found, self._batches(found[0] if found else max(after, 0), last)
 
     def append(self, position: int, batch: bytes) -> None:
         """As the port says; on return the batch has reached the disk."""
-        with self._explained():
+        with self._used():
             if position == 1:
                 _make_folder(self._path.parent)
             db = self._connection("rwc" if position == 1 else "rw")
@@ -110,8 +115,10 @@ class SqliteBackend:
                 raise
 
     def checkpoint(self, position: int, snapshot: bytes) -> None:
-        with self._explained():
-            self._connection("rw").execute(
+        with self._used():
+            if self._db is None:
+                return  # closed since the append that it follows
+            self._db.execute(
                 "INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET position = excluded.position, snapshot = excluded.snapshot"
                 " WHERE excluded.position > checkpoints.position",
@@ -119,21 +126,34 @@ class SqliteBackend:
             )
 
     def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        with self._used():
+            if self._db is not None:
+                self._db.close()
+                self._db = None
 
-    def _batches(self, db: sqlite3.Connection, after: int, last: int) -> Iterator[tuple[int, bytes]]:
-        with self._explained():
-            rows = db.execute(
-                "SELECT position, batch FROM batches WHERE log = ? AND position > ? AND position <= ?"
-                " ORDER BY position",
-                (self._log, after, last),
-            )
-            for position, batch in rows:
-                if type(batch) is not bytes:
-                    raise self._refusal(f"is damaged: position {position} holds no batch", _RESTORE)
+    def _batches(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
+        while after < last:
+            page = self._page(after, last)
+            if not page:
+                raise self._refusal(f"is damaged: the log should end at {last}, but ends at {after}", _RESTORE)
+            for position, batch in page:
+                if type(position) is not int or type(batch) is not bytes:
+                    raise self._refusal(f"is damaged: what follows position {after} is no batch", _RESTORE)
                 yield position, batch
+                after = position
+
+    def _page(self, after: int, last: int) -> list[tuple[int, bytes]]:
+        """Some batches at a time, so that no statement stays open while they are looked at."""
+        with self._used():
+            return (
+                self._connection("rw")
+                .execute(
+                    "SELECT position, batch FROM batches WHERE log = ? AND position > ? AND position <= ?"
+                    " ORDER BY position LIMIT 100",
+                    (self._log, after, last),
+                )
+                .fetchall()
+            )
 
     def _connection(self, mode: str) -> sqlite3.Connection:
         """The one connection; `mode` is `rw`, or `rwc` to create the file when it is not there."""
@@ -170,10 +190,11 @@ class SqliteBackend:
         return StateError(f"The state file {self._name} {what}.", hint)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Whatever SQLite or the machine says becomes a StateError that names the file and what to do."""
+    def _used(self) -> Iterator[None]:
+        """One thread at a time; what SQLite or the machine says becomes a StateError that says what to do."""
         try:
-            yield
+            with self._lock:
+                yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits only refine it
             what, hint = _CAUSES.get(code, (f"cannot be used: {error}", "Check the disk and the file."))
