@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler.app import plan as planner
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
+from reconciler.app.state import exit_code
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import RunFinished, RunStarted
 from reconciler.model.errors import PlanRefused, ReconcilerError
@@ -113,7 +114,7 @@ class _Apply:
             self.talk.show(plan, safety.warnings(plan, recorded, project.safety, allowed))
             safety.refuse(plan, recorded, project.safety, allowed)
             if not plan.steps and not plan.pending:
-                return _in_doubt(recorded)
+                return exit_code(recorded)
             # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
             if plan.steps and saved is None and not self.talk.confirm():
                 raise Declined("not confirmed; nothing was sent")
@@ -259,12 +260,6 @@ class _Apply:
                 content=self.wiring.content,
                 mutated=leased.aclose,
             )
-            code = result.exit_code() or _in_doubt(log.recorded)
+            code = result.exit_code() or exit_code(log.recorded)
             await log.record([RunFinished(self.name, self._now(), code, self.counts)])
         return code
-
-
-def _in_doubt(recorded: Recorded) -> int:
-    """7 while nobody knows what became of something, else 0."""
-    runs = [export.run for export in recorded.exports.values() if export.run is not None]
-    return 7 if recorded.in_doubt or any(run.unknown for run in runs) else 0

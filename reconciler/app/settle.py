@@ -23,8 +23,8 @@ ABSENT = "absent"
 APPLIED = "applied"
 
 
-async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callable[[str], None]) -> int:
-    """Look up everything in doubt; return 7 when something stays in doubt, else 0."""
+async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callable[[str], None]) -> None:
+    """Look up everything in doubt and record what is found."""
     from reconciler.app.interrupt import stop_on_signal
     from reconciler.engine.settle import settle
     from reconciler.state.holder import this_holder
@@ -38,7 +38,7 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
         doubtful = {doubt.address.provider for doubt in log.recorded.in_doubt.values()}
         if not doubtful:
             note("nothing is in doubt that could be looked up")
-            return 0
+            return
         targets = planner.targets_of(wiring, desired, log.recorded)
         providers = await wiring.connect(
             stack, {name: targets[name] for name in doubtful}, timeout=timeout, concurrency=1, desired=desired
@@ -56,7 +56,6 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
                 stop=stop,
                 note=note,
             )
-        return 7 if log.recorded.in_doubt else 0
 
 
 async def decide(wiring: Wiring, text: str, verdict: str) -> None:

@@ -39,6 +39,12 @@ def resource(wiring: Wiring, text: str, *, declared: bool = False) -> JSONObject
     return describe(known, address, manifest)
 
 
+def exit_code(known: Recorded) -> int:
+    """7 while nobody knows what became of something, else 0."""
+    runs = [export.run for export in known.exports.values() if export.run is not None]
+    return 7 if known.in_doubt or any(run.unknown for run in runs) else 0
+
+
 def parse_address(text: str) -> Address:
     """Read an address from the command line; raises Usage."""
     try:

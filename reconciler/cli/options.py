@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,3 +119,22 @@ def note(text: str) -> None:
 
     if not given("quiet"):
         click.echo(plain(text), err=True)
+
+
+def detail(text: str) -> None:
+    """Say on stderr what only --verbose wants to know."""
+    if given("verbose"):
+        note(text)
+
+
+def write_lines(lines: Sequence[str], format_: str, before: str = "") -> None:
+    """Write texts to stdout: a line each, or one JSON list."""
+    import json
+
+    from reconciler.render.escape import plain
+
+    if format_ == "json":
+        click.echo(json.dumps(list(lines)))
+        return
+    for line in lines:
+        click.echo(before + plain(line))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common, option
+from reconciler.cli.options import common, formats, option, write_lines
 
 _data = click.option(
     "--data",
@@ -24,11 +25,12 @@ def command() -> None:
 
 @command.command("serve")
 @common
+@formats("text", "json")
 @option("--port", type=click.IntRange(0, 65535), default=8585, show_default=True, help="0 takes any free port.")
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="Set a behaviour switch.")
 @_data
-def serve(port: int, host: str, switches: tuple[str, ...], data: Path | None) -> None:
+def serve(format_: str, port: int, host: str, switches: tuple[str, ...], data: Path | None) -> None:
     """Serve both emulators over HTTP until interrupted.
 
     Prints one KEY=value line per variable that a client needs, then serves:
@@ -37,6 +39,9 @@ def serve(port: int, host: str, switches: tuple[str, ...], data: Path | None) ->
     from reconciler.app import sandbox
 
     def announce(variables: Mapping[str, str]) -> None:
+        if format_ == "json":
+            click.echo(json.dumps(dict(variables)))
+            return
         for name, value in variables.items():
             click.echo(f"{name}={shlex.quote(value)}")
 
@@ -45,22 +50,22 @@ def serve(port: int, host: str, switches: tuple[str, ...], data: Path | None) ->
 
 @command.command("reset")
 @common
-def reset() -> None:
+@formats("text", "json")
+def reset(format_: str) -> None:
     """Forget everything the sandbox was told: its data and its log."""
     from reconciler.app import sandbox
 
-    for file in sandbox.reset():
-        click.echo(f"removed {file.as_posix()}")
+    write_lines([file.as_posix() for file in sandbox.reset()], format_, "removed ")
 
 
 @command.command("switches")
 @common
-def switches() -> None:
+@formats("text", "json")
+def switches(format_: str) -> None:
     """List the behaviour switches, their values and what they settle."""
     from reconciler.app import sandbox
 
-    for line in sandbox.switches():
-        click.echo(line)
+    write_lines(sandbox.switches(), format_)
 
 
 @command.group("faults")
@@ -74,31 +79,35 @@ def faults() -> None:
 
 @faults.command("add")
 @common
+@formats("text", "json")
 @click.argument("fault")
 @_data
-def add(fault: str, data: Path | None) -> None:
-    """Arm a fault."""
+def add(format_: str, fault: str, data: Path | None) -> None:
+    """Arm a fault; shows what is armed then."""
     from reconciler.app import sandbox
 
     sandbox.add_fault(fault, data)
+    write_lines(sandbox.list_faults(data), format_)
 
 
 @faults.command("list")
 @common
+@formats("text", "json")
 @_data
-def list_(data: Path | None) -> None:
+def list_(format_: str, data: Path | None) -> None:
     """List the faults that are still to come."""
     from reconciler.app import sandbox
 
-    for line in sandbox.list_faults(data):
-        click.echo(line)
+    write_lines(sandbox.list_faults(data), format_)
 
 
 @faults.command("clear")
 @common
+@formats("text", "json")
 @_data
-def clear(data: Path | None) -> None:
-    """Disarm every fault."""
+def clear(format_: str, data: Path | None) -> None:
+    """Disarm every fault; shows what is armed then: nothing."""
     from reconciler.app import sandbox
 
     sandbox.clear_faults(data)
+    write_lines(sandbox.list_faults(data), format_)

@@ -6,22 +6,24 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common, option, settings
+from reconciler.cli.options import common, formats, option, settings, write_lines
 
 
 @click.command("schema")
 @common
+@formats("json", "text")
 @option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file per kind into this folder.")
-def command(out: Path | None) -> None:
-    """JSON Schemas of every kind, for editors."""
+def command(format_: str, out: Path | None) -> None:
+    """JSON Schemas of every kind, for editors; as text, their names."""
     import json
 
     from reconciler.app import schema
     from reconciler.app.wiring import Wiring
 
     schemas = schema.schemas(Wiring(settings()))
-    if out is None:
+    if out is not None:
+        write_lines([file.as_posix() for file in schema.write(schemas, out)], format_)
+    elif format_ == "json":
         click.echo(json.dumps(schemas, indent=2, ensure_ascii=False))
-        return
-    for file in schema.write(schemas, out):
-        click.echo(file.as_posix())
+    else:
+        write_lines(list(schemas), format_)

@@ -41,24 +41,31 @@ def show(address: str, format_: str) -> None:
 
 @command.command("settle")
 @common
+@formats("text", "json")
 @click.argument("address", required=False)
 @click.option("--as", "verdict", metavar="ID|applied|absent", help="What you know to have happened.")
 @option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
 @option("--settle-delay", type=click.FloatRange(min=0), default=40.0, show_default=True, help=SETTLE_DELAY)
-def settle(address: str | None, verdict: str | None, timeout: float, settle_delay: float) -> int:
+def settle(format_: str, address: str | None, verdict: str | None, timeout: float, settle_delay: float) -> int:
     """Resolve what is in doubt: by looking, or for one ADDRESS by what you know.
 
     --as ID says that it happened and made the object (or export) with this id, --as applied that it
-    happened, --as absent that it never did.
+    happened, --as absent that it never did.  Shows the state then; exits with 7 while something is in doubt.
     """
     from reconciler.app import settle as use_case
+    from reconciler.app import state
     from reconciler.app.wiring import Wiring
     from reconciler.engine.options import Options
+    from reconciler.render import renderer
 
     if (address is None) != (verdict is None):
         raise click.UsageError("ADDRESS and --as belong together; without both, everything is looked up")
     wiring = Wiring(settings())
     if address is not None and verdict is not None:
         asyncio.run(use_case.decide(wiring, address, verdict))
-        return 0
-    return asyncio.run(use_case.look(wiring, Options(settle_delay=settle_delay), timeout=timeout, note=note))
+    else:
+        options = Options(settle_delay=settle_delay)
+        asyncio.run(use_case.look(wiring, options, timeout=timeout, note=note))
+    known = state.recorded(wiring)
+    click.echo(renderer("state", format_)(known), nl=False)
+    return state.exit_code(known)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from reconciler.model.errors import Usage
+from reconciler.model.values import JSONObject
 from reconciler.sandbox.store import Store
 
 _COLLECTION = "fault"
@@ -131,5 +132,5 @@ def _keys(store: Store) -> list[str]:
     return [str(doc["key"]) for doc in store.all(_COLLECTION)]
 
 
-def _fault(doc: dict[str, object]) -> Fault:
-    return Fault(**{name: doc[name] for name in Fault.__slots__})  # type: ignore[arg-type] # written by `add`
+def _fault(doc: JSONObject) -> Fault:
+    return Fault(**{name: doc[name] for name in Fault.__slots__})

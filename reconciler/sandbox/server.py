@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import signal
 import socket
@@ -28,7 +29,7 @@ IN_PROCESS = "http://sandbox.localhost"
 
 _log = logging.getLogger("reconciler.sandbox")
 _BLUE_PATH = "/blue/graphql"
-_TOKEN_PATH = "/oauth/token"  # noqa: S105 # a path
+_GRANT_PATH = "/oauth/token"
 _CREDENTIALS = (b"authorization", b"blue-token-id", b"blue-token-secret", b"x-bloo-token-id", b"x-bloo-token-secret")
 _Headers = list[tuple[bytes, bytes]]
 
@@ -98,7 +99,7 @@ def _admitted(store: Store, path: str, headers: _Headers) -> _Headers:
         secret = sent.get("blue-token-secret") or sent.get("x-bloo-token-secret", "")
         known = "authorization" not in sent and doc.get("secret") == secret
         given = dict(zip(("blue-token-id", "blue-token-secret"), world.BLUE_TOKENS["owner"], strict=True))
-    if known or path == _TOKEN_PATH:
+    if known or path == _GRANT_PATH:
         return headers
     kept = [(name, value) for name, value in headers if name.lower() not in _CREDENTIALS]
     return [*kept, *((name.encode(), value.encode()) for name, value in given.items())]
@@ -133,7 +134,7 @@ def environment(base_url: str) -> dict[str, str]:
         "BLUE_TOKEN_SECRET": secret,
         "BLUE_ORG_ID": "acme",
         "PIPEFY_API_URL": f"{base_url}/graphql",
-        "PIPEFY_TOKEN_URL": base_url + _TOKEN_PATH,
+        "PIPEFY_TOKEN_URL": base_url + _GRANT_PATH,
         "PIPEFY_TOKEN": world.PIPEFY_TOKENS["owner"],
         "PIPEFY_CLIENT_ID": client,
         "PIPEFY_CLIENT_SECRET": client_secret,
@@ -152,8 +153,7 @@ def serve(store: Store, host: str, port: int, announce: Callable[[dict[str, str]
         import uvicorn
 
     bound = _bind(host, port)
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # an address to show, not to bind
-    base_url = f"http://{f'[{shown}]' if ':' in shown else shown}:{bound.getsockname()[1]}"
+    base_url = _url(*bound.getsockname()[:2])
     world.seed(store)
     app = create_app(store, authenticate=True, base_url=base_url)
     config = uvicorn.Config(
@@ -190,6 +190,13 @@ def _ended_by_signals(running: uvicorn.Server) -> Iterator[None]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def _url(address: str, port: int) -> str:
+    ip = ipaddress.ip_address(address)
+    if ip.is_unspecified:  # bound to every address: say the one that is always there
+        ip = ipaddress.ip_address("::1" if ip.version == 6 else "127.0.0.1")
+    return f"http://[{ip}]:{port}" if ip.version == 6 else f"http://{ip}:{port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

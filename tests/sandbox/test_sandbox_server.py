@@ -148,6 +148,19 @@ def test_addresses_that_cannot_be_served() -> None:
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),  # noqa: S104 # nothing is bound to it
+        ("::", "http://[::1]:1"),
+        ("::1", "http://[::1]:1"),
+    ],
+)
+def test_the_url_is_one_that_can_be_opened(address: str, url: str) -> None:
+    assert server._url(address, 1) == url
+
+
 def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     store = Store(None)

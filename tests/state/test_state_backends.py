@@ -43,12 +43,12 @@ class BackendContract:
 
     def test_batches_come_back_in_order_to_everybody(self, opened: Open) -> None:
         one = opened()
-        written = [(number, f"batch {number}".encode()) for number in range(1, 31)]
+        written = [(number, f"batch {number}".encode()) for number in range(1, 231)]
         for position, batch in written:
             one.append(position, batch)
         assert rows(one) == rows(opened()) == rows(opened(), WHOLE) == written
-        assert rows(one, 20) == written[20:]
-        assert rows(one, 30) == rows(one, 99) == []
+        assert rows(one, 120) == written[120:]
+        assert rows(one, 230) == rows(one, 999) == []
 
     def test_any_bytes_are_kept(self, opened: Open) -> None:
         odd = [b"\x00\xff\n", "żółć 🐙".encode(), b"", bytes(range(256)) * 8_192]

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
+# Declared under the service's own names: `project_ids` is written projectIds.
+_STRICT = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
 
 
 class DataSource(BaseModel):
@@ -19,10 +21,10 @@ class DataSource(BaseModel):
     model_config = _STRICT
 
     name: str | None = Field(None, description="Label of the data source.")
-    sourceType: Literal["TODOS"] | None = Field(  # noqa: N815 -- the service's name
+    source_type: Literal["TODOS"] | None = Field(
         None, description="What is aggregated; TODOS (records) is the default and the only value."
     )
-    projectIds: list[str] | None = Field(  # noqa: N815 -- the service's name
+    project_ids: list[str] | None = Field(
         None,
         description="Ids (not slugs) of the workspaces. Omitted, null and [] all mean every workspace the creator "
         "of the report can reach.",
@@ -38,9 +40,7 @@ class ReportUser(BaseModel):
 
     model_config = _STRICT
 
-    userId: str = Field(  # noqa: N815 -- the service's name
-        description="Id of a member of the organization."
-    )
+    user_id: str = Field(description="Id of a member of the organization.")
     role: Literal["EDITOR", "VIEWER"] = Field(description="EDITOR may view and update, VIEWER may view.")
 
 
@@ -56,7 +56,7 @@ class Report(BaseModel):
         "mean none.",
         json_schema_extra={"maxLength": 10_000},
     )
-    dataSources: list[DataSource] = Field(  # noqa: N815 -- the service's name
+    data_sources: list[DataSource] = Field(
         description="What the report draws from, at most 50; an empty list aggregates nothing.",
         json_schema_extra={"maxItems": 50},
     )
@@ -65,7 +65,7 @@ class Report(BaseModel):
         description="Display settings of the application, at most 102,400 bytes as JSON, replaced as a whole. "
         "Omitted: left as they are; {}: none. Only the keys given here are compared with the live report.",
     )
-    reportUsers: list[ReportUser] | None = Field(  # noqa: N815 -- the service's name
+    report_users: list[ReportUser] | None = Field(
         None,
         description="Everybody the report is shared with; people left out lose access. Omitted: left as it is; "
         "[]: nobody.",

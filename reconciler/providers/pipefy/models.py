@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from reconciler.providers.pipefy.filters import PHASE_KEYS
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
+# Declared under the service's own names: `project_ids` is written projectIds.
+_STRICT = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
 
 
 def _number(value: object) -> object:
@@ -73,9 +75,7 @@ class Filter(BaseModel):
     queries: list[FilterQuery] | None = Field(None, description="Conditions.")
     groups: list[Filter] | None = Field(None, description="Nested groups.")
     id: int | None = Field(None, description="Numbering kept by the web application.")
-    lastId: int | None = Field(  # noqa: N815 -- the service's name
-        None, description="Numbering kept by the web application."
-    )
+    last_id: int | None = Field(None, description="Numbering kept by the web application.")
 
     @model_validator(mode="before")
     @classmethod
@@ -137,13 +137,9 @@ class Report(BaseModel):
 
     model_config = _STRICT
 
-    organizationId: Id | None = Field(  # noqa: N815 -- the service's name
-        None, description="Number of the organization; must agree with the project."
-    )
+    organization_id: Id | None = Field(None, description="Number of the organization; must agree with the project.")
     name: str = Field(description="Display name; must not be blank.", json_schema_extra={"minLength": 1})
-    pipeIds: list[Id] = Field(  # noqa: N815 -- the service's name
-        description="Numbers of the pipes, at least one.", json_schema_extra={"minItems": 1}
-    )
+    pipe_ids: list[Id] = Field(description="Numbers of the pipes, at least one.", json_schema_extra={"minItems": 1})
     fields: list[str] | None = Field(
         None, description="Internal names of the columns, in order. Omitted: left as they are."
     )
@@ -158,10 +154,8 @@ class Export(BaseModel):
 
     model_config = _STRICT
 
-    organizationId: Id | None = Field(  # noqa: N815 -- the service's name
-        None, description="Number of the organization; must agree with the project."
-    )
-    pipeIds: list[Id] | None = Field(  # noqa: N815 -- the service's name
+    organization_id: Id | None = Field(None, description="Number of the organization; must agree with the project.")
+    pipe_ids: list[Id] | None = Field(
         None,
         description="Numbers of the pipes; omitted means every pipe that can be reached.",
         json_schema_extra={"minItems": 1},
@@ -172,8 +166,8 @@ class Export(BaseModel):
         "without one: no columns at all, which is an error unless allowEmptyColumns is true.",
     )
     filter: Filter | None = Field(None, description="Which cards go in; omitted means all.")
-    sortBy: SortBy | None = Field(None, description="Order of the rows.")  # noqa: N815 -- the service's name
-    organizationReportId: Id | None = Field(  # noqa: N815 -- the service's name
+    sort_by: SortBy | None = Field(None, description="Order of the rows.")
+    organization_report_id: Id | None = Field(
         None, description="Number of the saved report to start from; not together with report."
     )
     report: ReportReference | None = Field(
@@ -182,9 +176,7 @@ class Export(BaseModel):
     schedule: DeclaredSchedule | None = Field(
         None, description="A cron expression, or one with a time zone. Omitted: due once for each content."
     )
-    runOnCreate: bool | None = Field(  # noqa: N815 -- like the service's names
+    run_on_create: bool | None = Field(
         None, description="Whether a new scheduled export is due at once instead of at its first occurrence."
     )
-    allowEmptyColumns: bool | None = Field(  # noqa: N815 -- like the service's names
-        None, description="Whether a file without any column is what is wanted."
-    )
+    allow_empty_columns: bool | None = Field(None, description="Whether a file without any column is what is wanted.")

@@ -25,24 +25,23 @@ _DAY: Final = timedelta(hours=24)
 _SAVED: Final = (("columns", "fields"), ("filter", "filter"), ("sortBy", "sortBy"))
 
 
-def resolve_start_organization(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_start_organization(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.exportOrganizationReport."""
-    context: Context = info.context
-    organization = identity.organization(context, input["organizationId"])
+    organization = identity.organization(context, given["organizationId"])
     report = None
-    if input.get("organizationReportId") is not None:
-        report = reports.organization_report(context, input["organizationReportId"])
+    if given.get("organizationReportId") is not None:
+        report = reports.organization_report(context, given["organizationReportId"])
         if report["organizationId"] != organization["id"]:
             raise identity.denied(context, "OrganizationReport", report["id"])
-    settled = _settle(context, input, report)
-    if not input.get("columns") and context.switches.get("report_columns") == "all":
+    settled = _settle(context, given, report)
+    if not given.get("columns") and context.switches.get("report_columns") == "all":
         settled.pop("columns", None)
-    pipes = _scope(context, organization["id"], input, report)
+    pipes = _scope(context, organization["id"], given, report)
     chosen = _columns(context, pipes, settled, report)
     _spend(context, f"organization/{organization['id']}", context.switches.get("quota_organization"))
     based = {"id": str(uuid.uuid4()), **_based_on(organization, report)}
     doc = _put(context, ORGANIZATION, based | _content(pipes, chosen, settled))
-    return {"clientMutationId": input.get("clientMutationId"), "organizationReportExport": doc}
+    return {"clientMutationId": given.get("clientMutationId"), "organizationReportExport": doc}
 
 
 def _settle(context: Context, given: JSONObject, report: JSONObject | None) -> JSONObject:
@@ -76,20 +75,19 @@ def _scope(context: Context, organization: str, given: JSONObject, report: JSONO
     return reports.scope(context, report) if report else identity.reachable(context, organization)
 
 
-def resolve_start_pipe(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_start_pipe(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.exportPipeReport."""
-    context: Context = info.context
-    pipe = identity.pipe(context, input["pipeId"])
-    report = reports.pipe_report(context, input["pipeReportId"])
+    pipe = identity.pipe(context, given["pipeId"])
+    report = reports.pipe_report(context, given["pipeReportId"])
     if report["pipeId"] != pipe["id"]:
         raise identity.denied(context, "PipeReport", report["id"])
-    settled = _settle(context, input, report)
+    settled = _settle(context, given, report)
     chosen = _columns(context, [pipe], settled, report)
     _spend(context, f"pipe/{pipe['id']}", context.switches.get("quota_per_pipe"))
     organization = context.store.get("pipefy_organization", pipe["organizationId"]) or {}
     based = {"id": str(700000000 + context.store.next("pipefy_pipe_export")), **_based_on(organization, report)}
     doc = _put(context, PIPE, based | _content([pipe], chosen, settled))
-    return {"clientMutationId": input.get("clientMutationId"), "pipeReportExport": doc}
+    return {"clientMutationId": given.get("clientMutationId"), "pipeReportExport": doc}
 
 
 def _spend(context: Context, whose: str, limit: int | None) -> None:
@@ -147,14 +145,14 @@ def _put(context: Context, collection: str, based: JSONObject) -> JSONObject:
     return doc
 
 
-def resolve_organization_export(_: Any, info: Any, id: str) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_organization_export(context: Context, given: JSONObject) -> JSONObject:
     """Query.organizationReportExport."""
-    return _visible(info.context, ORGANIZATION, id)
+    return _visible(context, ORGANIZATION, given["id"])
 
 
-def resolve_pipe_export(_: Any, info: Any, id: str) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_pipe_export(context: Context, given: JSONObject) -> JSONObject:
     """Query.pipeReportExport."""
-    return _visible(info.context, PIPE, id)
+    return _visible(context, PIPE, given["id"])
 
 
 def _visible(context: Context, collection: str, key: str) -> JSONObject:
@@ -170,47 +168,47 @@ def _ended(doc: JSONObject, context: Context) -> bool:
     return doc["outcome"] != "stuck" and context.clock() >= datetime.fromisoformat(doc["end"])
 
 
-def resolve_state(doc: JSONObject, info: Any) -> str:
+def resolve_state(doc: JSONObject, context: Context) -> str:
     """The state by the clock."""
-    if not _ended(doc, info.context):
+    if not _ended(doc, context):
         return "processing"
     return "done" if doc["outcome"] == "done" else "failed"
 
 
-def resolve_started_at(doc: JSONObject, info: Any) -> str | None:
+def resolve_started_at(doc: JSONObject, context: Context) -> str | None:
     """Null while queued."""
     begin = datetime.fromisoformat(doc["begin"])
-    return stamp(begin) if info.context.clock() >= begin else None
+    return stamp(begin) if context.clock() >= begin else None
 
 
-def resolve_finished_at(doc: JSONObject, info: Any) -> str | None:
+def resolve_finished_at(doc: JSONObject, context: Context) -> str | None:
     """Null until it has ended; after a failure by switch."""
-    if not _ended(doc, info.context):
+    if not _ended(doc, context):
         return None
-    if doc["outcome"] == "fail" and info.context.switches.get("finished_at_on_failure") == "null":
+    if doc["outcome"] == "fail" and context.switches.get("finished_at_on_failure") == "null":
         return None
     return stamp(datetime.fromisoformat(doc["end"]))
 
 
-def resolve_file_url(doc: JSONObject, info: Any) -> str | None:
+def resolve_file_url(doc: JSONObject, context: Context) -> str | None:
     """A freshly signed address once there is a file."""
-    done = _ended(doc, info.context) and doc["outcome"] == "done"
-    return files.address(info.context, doc) if done else None
+    done = _ended(doc, context) and doc["outcome"] == "done"
+    return files.address(context, doc) if done else None
 
 
-def resolve_requested_by(doc: JSONObject, info: Any) -> JSONObject | None:
+def resolve_requested_by(doc: JSONObject, context: Context) -> JSONObject | None:
     """Who started it."""
-    user: JSONObject | None = info.context.store.get("pipefy_user", doc["userId"])
+    user: JSONObject | None = context.store.get("pipefy_user", doc["userId"])
     return user
 
 
-def resolve_organization_export_report(doc: JSONObject, info: Any) -> JSONObject | None:
+def resolve_organization_export_report(doc: JSONObject, context: Context) -> JSONObject | None:
     """The saved report, null when there was none or it is gone."""
-    report: JSONObject | None = info.context.store.get(reports.ORGANIZATION, doc["reportId"] or "")
+    report: JSONObject | None = context.store.get(reports.ORGANIZATION, doc["reportId"] or "")
     return report
 
 
-def resolve_pipe_export_report(doc: JSONObject, info: Any) -> JSONObject | None:
+def resolve_pipe_export_report(doc: JSONObject, context: Context) -> JSONObject | None:
     """The saved report, null when it is gone."""
-    report: JSONObject | None = info.context.store.get(reports.PIPE, doc["reportId"] or "")
+    report: JSONObject | None = context.store.get(reports.PIPE, doc["reportId"] or "")
     return report

@@ -5,6 +5,7 @@ A card is a mapping from field name to the list of its values, empty when it has
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -180,7 +181,7 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if number == number else None  # noqa: PLR0124 # NaN compares with nothing
+    return None if math.isnan(number) else number  # NaN compares with nothing
 
 
 def text(value: Any) -> str:

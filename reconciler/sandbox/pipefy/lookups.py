@@ -16,67 +16,67 @@ _PAGE: Final = 50
 _VISIBLE: Final = ("title", "current_phase", "status", "assignee", "due_date")
 
 
-def resolve_me(_: Any, info: Any) -> JSONObject:
+def resolve_me(context: Context, given: JSONObject) -> JSONObject:
     """Query.me."""
-    return identity.caller(info.context)
+    return identity.caller(context)
 
 
-def resolve_organization(_: Any, info: Any, id: str) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_organization(context: Context, given: JSONObject) -> JSONObject:
     """Query.organization."""
-    return identity.organization(info.context, id)
+    return identity.organization(context, given["id"])
 
 
-def resolve_organizations(_: Any, info: Any, ids: Sequence[str] | None = None) -> list[JSONObject]:
+def resolve_organizations(context: Context, given: JSONObject) -> list[JSONObject]:
     """Query.organizations: the caller's; others that are named are left out."""
-    context: Context = info.context
     mine = [doc for doc in context.store.all("pipefy_organization") if doc["id"] in identity.caller(context)["roles"]]
+    ids = given.get("ids")
     return [doc for doc in mine if ids is None or doc["id"] in ids]
 
 
-def resolve_user_organizations(user: JSONObject, info: Any) -> list[JSONObject] | None:
+def resolve_user_organizations(user: JSONObject, context: Context) -> list[JSONObject] | None:
     """User.organizations: shown on the caller only."""
-    return resolve_organizations(None, info) if user["id"] == identity.caller(info.context)["id"] else None
+    return resolve_organizations(context, {}) if user["id"] == identity.caller(context)["id"] else None
 
 
-def resolve_pipe(_: Any, info: Any, id: str) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_pipe(context: Context, given: JSONObject) -> JSONObject:
     """Query.pipe."""
-    return identity.pipe(info.context, id)
+    return identity.pipe(context, given["id"])
 
 
-def resolve_role(organization: JSONObject, info: Any) -> str:
+def resolve_role(organization: JSONObject, context: Context) -> str:
     """Organization.role: the caller's."""
-    return str(identity.caller(info.context)["roles"][organization["id"]])
+    return str(identity.caller(context)["roles"][organization["id"]])
 
 
-def resolve_members_count(organization: JSONObject, info: Any) -> int:
+def resolve_members_count(organization: JSONObject, context: Context) -> int:
     """Organization.membersCount."""
-    return sum(organization["id"] in user["roles"] for user in info.context.store.all("pipefy_user"))
+    return sum(organization["id"] in user["roles"] for user in context.store.all("pipefy_user"))
 
 
-def resolve_pipes_count(organization: JSONObject, info: Any) -> int:
+def resolve_pipes_count(organization: JSONObject, context: Context) -> int:
     """Organization.pipesCount: all there are, within reach or not."""
-    return sum(pipe["organizationId"] == organization["id"] for pipe in info.context.store.all("pipefy_pipe"))
+    return sum(pipe["organizationId"] == organization["id"] for pipe in context.store.all("pipefy_pipe"))
 
 
-def resolve_pipes(organization: JSONObject, info: Any, name_search: str | None = None) -> list[JSONObject]:
+def resolve_pipes(organization: JSONObject, context: Context, name_search: str | None = None) -> list[JSONObject]:
     """Organization.pipes."""
     part = (name_search or "").casefold()
-    return [pipe for pipe in identity.reachable(info.context, organization["id"]) if part in pipe["name"].casefold()]
+    return [pipe for pipe in identity.reachable(context, organization["id"]) if part in pipe["name"].casefold()]
 
 
-def resolve_pipe_saved_reports(pipe: JSONObject, info: Any) -> list[JSONObject]:
+def resolve_pipe_saved_reports(pipe: JSONObject, context: Context) -> list[JSONObject]:
     """Pipe.reports."""
-    return reports.of_pipe(info.context, pipe)
+    return reports.of_pipe(context, pipe)
 
 
-def resolve_filterable_fields(_: Any, __: Any) -> list[JSONObject]:
+def resolve_filterable_fields(context: Context, given: JSONObject) -> list[JSONObject]:
     """Query.organizationReportFilterableFields."""
     return [{"name": name, "label": label, "type": sort} for name, label, sort in cards.FILTERABLE]
 
 
-def resolve_pipe_columns(_: Any, info: Any, pipeUuid: str) -> list[JSONObject]:  # noqa: N803 # the schema's name
+def resolve_pipe_columns(context: Context, given: JSONObject) -> list[JSONObject]:
     """Query.pipeReportColumns."""
-    pipe = identity.pipe(info.context, pipeUuid, by="uuid")
+    pipe = identity.pipe(context, given["pipeUuid"], by="uuid")
     built_in = [{"name": name, "label": label, "type": sort} for name, label, sort in cards.BUILT_IN]
     return [
         {**column, "visible": column["name"] in _VISIBLE, "archived": False, "options": _options(column, pipe)}
@@ -91,9 +91,9 @@ def _options(field: JSONObject, pipe: JSONObject) -> list[JSONObject]:
     return [{"id": option, "name": option} for option in options]
 
 
-def resolve_pipe_filterable_fields(_: Any, info: Any, pipeUuid: str) -> list[JSONObject]:  # noqa: N803 # the schema's name
+def resolve_pipe_filterable_fields(context: Context, given: JSONObject) -> list[JSONObject]:
     """Query.pipeReportFilterableFields."""
-    pipe = identity.pipe(info.context, pipeUuid, by="uuid")
+    pipe = identity.pipe(context, given["pipeUuid"], by="uuid")
     default = [{"name": name, "label": label, "type": sort} for name, label, sort in cards.FILTERABLE]
     sections = (("Default fields", "Card", default), ("Start form", "Start form", pipe["fields"]))
     return [
@@ -105,20 +105,13 @@ def resolve_pipe_filterable_fields(_: Any, info: Any, pipeUuid: str) -> list[JSO
     ]
 
 
-def resolve_card_search(
-    _: Any,
-    info: Any,
-    organizationId: str,  # noqa: N803 # the schema's name
-    pipeIds: Sequence[int | None],  # noqa: N803 # the schema's name
-    pagination: JSONObject,
-    **arguments: Any,
-) -> JSONObject:
+def resolve_card_search(context: Context, given: JSONObject) -> JSONObject:
     """Query.cardSearch: synchronous, by page number, at most 50 cards a page."""
-    context: Context = info.context
-    organization = identity.organization(context, organizationId)
-    pipes = identity.pipes(context, organization["id"], [key for key in pipeIds if key is not None])
-    cards.check(arguments.get("filter"), context)
-    found = cards.select(context, pipes, arguments.get("filter"), arguments.get("sortBy"))
+    organization = identity.organization(context, given["organizationId"])
+    pipes = identity.pipes(context, organization["id"], [key for key in given["pipeIds"] if key is not None])
+    cards.check(given.get("filter"), context)
+    found = cards.select(context, pipes, given.get("filter"), given.get("sortBy"))
+    pagination = given["pagination"]
     page, size = pagination.get("page") or 1, min(pagination.get("perPage") or _PAGE, _PAGE)
     if page < 1 or size < 1:
         raise ServiceError("INVALID_INPUT", "page and perPage begin at 1")

@@ -36,32 +36,30 @@ def pipe_report(context: Context, key: object) -> JSONObject:
     return doc
 
 
-def resolve_organization_reports(_: Any, info: Any, organizationId: str, **page: Any) -> JSONObject:  # noqa: N803 # the schema's name
+def resolve_organization_reports(context: Context, given: JSONObject) -> JSONObject:
     """Query.organizationReports."""
-    context: Context = info.context
-    organization = identity.organization(context, organizationId)
+    organization = identity.organization(context, given["organizationId"])
     docs = [doc for doc in context.store.all(ORGANIZATION) if doc["organizationId"] == organization["id"]]
-    return paging.connection(docs, page, context.switches.get("page_cap"))
+    return paging.connection(docs, given, context.switches.get("page_cap"))
 
 
-def resolve_organization_report(_: Any, info: Any, id: str) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_organization_report(context: Context, given: JSONObject) -> JSONObject:
     """Query.organizationReport."""
-    return organization_report(info.context, id)
+    return organization_report(context, given["id"])
 
 
-def resolve_pipe_reports(_: Any, info: Any, pipeUuid: str, **arguments: Any) -> JSONObject:  # noqa: N803 # the schema's name
+def resolve_pipe_reports(context: Context, given: JSONObject) -> JSONObject:
     """Query.pipeReports."""
-    context: Context = info.context
-    pipe = identity.pipe(context, pipeUuid, by="uuid")
+    pipe = identity.pipe(context, given["pipeUuid"], by="uuid")
     docs = of_pipe(context, pipe)
-    if (wanted := arguments.get("reportId")) is not None:
+    if (wanted := given.get("reportId")) is not None:
         docs = [doc for doc in docs if doc["id"] == wanted]
-    if search := arguments.get("search"):
+    if search := given.get("search"):
         docs = [doc for doc in docs if search.casefold() in doc["name"].casefold()]
-    order = arguments.get("order") or {}
+    order = given.get("order") or {}
     if order.get("field") == "name":
         docs.sort(key=lambda doc: str(doc["name"]).casefold(), reverse=order.get("direction") == "desc")
-    return paging.connection(docs, arguments, _PIPE_PAGE)
+    return paging.connection(docs, given, _PIPE_PAGE)
 
 
 def of_pipe(context: Context, pipe: JSONObject) -> list[JSONObject]:
@@ -69,21 +67,19 @@ def of_pipe(context: Context, pipe: JSONObject) -> list[JSONObject]:
     return [doc for doc in context.store.all(PIPE) if doc["pipeId"] == pipe["id"]]
 
 
-def resolve_create_organization(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_create_organization(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.createOrganizationReport."""
-    context: Context = info.context
-    organization = identity.organization(context, input["organizationId"])
-    pipes = identity.pipes(context, organization["id"], input.get("pipeIds") or ())
+    organization = identity.organization(context, given["organizationId"])
+    pipes = identity.pipes(context, organization["id"], given.get("pipeIds") or ())
     doc = {"organizationId": organization["id"], "pipeIds": [pipe["id"] for pipe in pipes]}
-    return _payload(input, "organizationReport", _create(context, ORGANIZATION, doc, input))
+    return _payload(given, "organizationReport", _create(context, ORGANIZATION, doc, given))
 
 
-def resolve_create_pipe(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_create_pipe(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.createPipeReport."""
-    context: Context = info.context
-    pipe = identity.pipe(context, input["pipeId"])
-    doc = {"pipeId": pipe["id"], "formulas": _formulas(input.get("formulas"))}
-    return _payload(input, "pipeReport", _create(context, PIPE, doc, input))
+    pipe = identity.pipe(context, given["pipeId"])
+    doc = {"pipeId": pipe["id"], "formulas": _formulas(given.get("formulas"))}
+    return _payload(given, "pipeReport", _create(context, PIPE, doc, given))
 
 
 def _create(context: Context, collection: str, doc: JSONObject, given: JSONObject) -> JSONObject:
@@ -116,25 +112,23 @@ def _check_name(name: str | None) -> None:
         raise ServiceError("BLANK_NAME", "Name can't be blank")
 
 
-def resolve_update_organization(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_update_organization(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.updateOrganizationReport."""
-    context: Context = info.context
-    doc = organization_report(context, input["id"])
-    changes = _changes(context, input)
+    doc = organization_report(context, given["id"])
+    changes = _changes(context, given)
     if "pipeIds" in changes:
         pipes = identity.pipes(context, doc["organizationId"], changes["pipeIds"] or ())
         changes["pipeIds"] = [pipe["id"] for pipe in pipes]
-    return _payload(input, "organizationReport", _update(context, ORGANIZATION, doc, changes))
+    return _payload(given, "organizationReport", _update(context, ORGANIZATION, doc, changes))
 
 
-def resolve_update_pipe(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_update_pipe(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.updatePipeReport."""
-    context: Context = info.context
-    doc = pipe_report(context, input["id"])
-    changes = _changes(context, input)
+    doc = pipe_report(context, given["id"])
+    changes = _changes(context, given)
     if "formulas" in changes:
         changes["formulas"] = _formulas(changes["formulas"])
-    return _payload(input, "pipeReport", _update(context, PIPE, doc, changes))
+    return _payload(given, "pipeReport", _update(context, PIPE, doc, changes))
 
 
 def _changes(context: Context, given: JSONObject) -> JSONObject:
@@ -168,33 +162,31 @@ def _is_pair(pair: JSON) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
 
 
-def resolve_delete_organization(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_delete_organization(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.deleteOrganizationReport."""
-    context: Context = info.context
-    doc = organization_report(context, input["id"])
-    return _payload(input, "success", context.store.delete(ORGANIZATION, doc["id"]))
+    doc = organization_report(context, given["id"])
+    return _payload(given, "success", context.store.delete(ORGANIZATION, doc["id"]))
 
 
-def resolve_delete_pipe(_: Any, info: Any, input: JSONObject) -> JSONObject:  # noqa: A002 # the schema's name
+def resolve_delete_pipe(context: Context, given: JSONObject) -> JSONObject:
     """Mutation.deletePipeReport."""
-    context: Context = info.context
-    doc = pipe_report(context, input["id"])
-    return _payload(input, "success", context.store.delete(PIPE, doc["id"]))
+    doc = pipe_report(context, given["id"])
+    return _payload(given, "success", context.store.delete(PIPE, doc["id"]))
 
 
 def _payload(given: JSONObject, key: str, value: JSON) -> JSONObject:
     return {"clientMutationId": given.get("clientMutationId"), key: value}
 
 
-def resolve_color(doc: JSONObject, info: Any) -> str | None:
+def resolve_color(doc: JSONObject, context: Context) -> str | None:
     """OrganizationReport.color and PipeReport.color: a word went in, hex or the word comes out."""
     word = doc["color"]
-    return COLORS.get(word) if info.context.switches.get("color_readback") == "hex" else word
+    return COLORS.get(word) if context.switches.get("color_readback") == "hex" else word
 
 
-def resolve_filter(doc: JSONObject, info: Any) -> JSON:
+def resolve_filter(doc: JSONObject, context: Context) -> JSON:
     """The saved filter, in one of the shapes that pages show."""
-    saved, shape = doc["filter"], info.context.switches.get("filter_readback")
+    saved, shape = doc["filter"], context.switches.get("filter_readback")
     if saved is None or shape == "as_sent":
         return saved
     return _upper(saved) if shape == "uppercase" else _flat(saved)
@@ -225,14 +217,13 @@ def scope(context: Context, doc: JSONObject) -> Sequence[JSONObject]:
     return [pipe for pipe in within if pipe["id"] in doc["pipeIds"]] if doc["pipeIds"] else within
 
 
-def resolve_card_count(doc: JSONObject, info: Any) -> int:
+def resolve_card_count(doc: JSONObject, context: Context) -> int:
     """OrganizationReport.cardCount."""
-    return len(cards.select(info.context, scope(info.context, doc), doc["filter"], None))
+    return len(cards.select(context, scope(context, doc), doc["filter"], None))
 
 
-def resolve_pipe_card_count(doc: JSONObject, info: Any) -> int | None:
+def resolve_pipe_card_count(doc: JSONObject, context: Context) -> int | None:
     """PipeReport.cardCount, which sources say to leave alone."""
-    context: Context = info.context
     answer = context.switches.get("card_count")
     if answer == "error":
         raise ServiceError("INTERNAL_SERVER_ERROR", "Internal server error")
@@ -241,18 +232,18 @@ def resolve_pipe_card_count(doc: JSONObject, info: Any) -> int | None:
     return len(cards.select(context, [identity.pipe(context, doc["pipeId"])], doc["filter"], None))
 
 
-def resolve_repos(doc: JSONObject, info: Any) -> list[JSONObject]:
+def resolve_repos(doc: JSONObject, context: Context) -> list[JSONObject]:
     """OrganizationReport.repos, in the order given."""
-    found = (info.context.store.get("pipefy_pipe", key) for key in doc["pipeIds"])
+    found = (context.store.get("pipefy_pipe", key) for key in doc["pipeIds"])
     return [pipe for pipe in found if pipe is not None]
 
 
-def resolve_repo(doc: JSONObject, info: Any) -> JSONObject | None:
+def resolve_repo(doc: JSONObject, context: Context) -> JSONObject | None:
     """PipeReport.repo."""
-    pipe: JSONObject | None = info.context.store.get("pipefy_pipe", doc["pipeId"])
+    pipe: JSONObject | None = context.store.get("pipefy_pipe", doc["pipeId"])
     return pipe
 
 
-def resolve_formula_fields(doc: JSONObject, _: Any) -> list[JSONObject]:
+def resolve_formula_fields(doc: JSONObject, _: Context) -> list[JSONObject]:
     """PipeReport.selectedFormulaFields."""
     return [{"indexName": f"{field}_{function}"} for field, function in doc["formulas"]]

@@ -79,8 +79,26 @@ def executable() -> GraphQLSchema:
     for name, resolvers in _RESOLVERS.items():
         bindable = ObjectType(name)
         for field, resolver in resolvers.items():
-            bindable.set_field(field, resolver)
+            bindable.set_field(field, _at_root(resolver) if name in ("Query", "Mutation") else _below(resolver))
         bindables.append(bindable)
     schema = make_executable_schema(sdl, *bindables)
     exchange.make_mutations_atomic(schema)
     return schema
+
+
+def _at_root(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a resolver the context and the arguments (a mutation's: its input) as one object."""
+
+    def resolve(_: Any, info: Any, **arguments: Any) -> Any:
+        return resolver(info.context, arguments.get("input", arguments))
+
+    return resolve
+
+
+def _below(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a resolver the document and the context."""
+
+    def resolve(doc: Any, info: Any, **arguments: Any) -> Any:
+        return resolver(doc, info.context, **arguments)
+
+    return resolve
