@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.app import plan as planner
+from reconciler.app.clock import SystemClock
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
 from reconciler.app.state import exit_code
@@ -79,6 +80,9 @@ def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         run.finish(130, "interrupted; everything done is recorded")
         raise KeyboardInterrupt from None
+    except Exception:
+        run.finish(1, "a defect of the program; everything done is recorded")
+        raise
     run.finish(code)
     return code
 
@@ -145,7 +149,7 @@ class _Apply:
         self.talk.emit(event)
 
     def _now(self) -> str:
-        return self.wiring.clock.wall().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return SystemClock().wall().isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def _read(self, file: Path) -> Plan:
         from reconciler.planning.codec import parse

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.app.clock import SystemClock, clock_from
 from reconciler.app.settings import DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, SANDBOX_URL, Settings
-from reconciler.model.errors import InvalidManifests, Usage
+from reconciler.model.errors import CredentialError, InvalidManifests, Usage
 from reconciler.model.manifest import Desired, Project, ProviderSettings
 from reconciler.model.plan import Target
 from reconciler.model.ports import Backend, Kind, Provider
@@ -135,17 +135,17 @@ class Wiring:
         desired: Desired | None = None,
         read_only: bool = False,
     ) -> dict[str, Provider]:
-        """Open a provider per target; raises CredentialError before any request.
+        """Open a provider per target; raises CredentialError, naming all that is missing, before any request.
 
         With `read_only` the clients cannot send a mutation.
         """
         from reconciler import providers
 
         app = self._sandbox_app(targets, desired) if self.settings.sandbox and targets else None
-        connected = {}
+        opened, missing = {}, []
         for name, target in targets.items():
-            connected[name] = await stack.enter_async_context(
-                providers.connect(
+            try:
+                opened[name] = providers.connect(
                     name,
                     environ=self.environ,
                     organization=target.organization,
@@ -156,8 +156,12 @@ class Wiring:
                     app=app,
                     read_only=read_only,
                 )
-            )
-        return connected
+            except CredentialError as error:
+                missing.append(error)
+        if missing:
+            hints = dict.fromkeys(error.hint for error in missing if error.hint)
+            raise CredentialError("; ".join(error.message for error in missing), "; ".join(hints))
+        return {name: await stack.enter_async_context(provider) for name, provider in opened.items()}
 
     def _sandbox_app(self, targets: Mapping[str, Target], desired: Desired | None) -> Any:
         store_of = sandbox_module("store")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import SETTLE_DELAY, colored, common, formats, given, note, option, settings
+from reconciler.cli.options import SETTLE_DELAY, Seconds, colored, common, formats, given, note, option, settings
 from reconciler.cli.show import write_plan
 from reconciler.model.errors import Usage
 from reconciler.model.event import Emit, Event, EventType
@@ -25,16 +25,16 @@ from reconciler.model.plan import Plan
 @option("--accept-drift", is_flag=True, help="Overwrite live objects that were changed outside.")
 @option("--no-wait", is_flag=True, help="Leave started exports in flight for the next apply.")
 @option("--concurrency", type=click.IntRange(1, 200), default=10, show_default=True, help="Requests at a time.")
-@option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@option("--timeout", type=Seconds(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
 @option(
     "--poll-interval",
-    type=click.FloatRange(min=0.001),
+    type=Seconds(min=0.001),
     show_default="2, in the sandbox 0.1",
     help="Seconds until a running export is first asked about; later ones are further apart.",
 )
 @option(
     "--settle-delay",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     show_default="40, in the sandbox 0",
     help=SETTLE_DELAY,
 )

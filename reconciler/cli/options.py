@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -56,6 +57,18 @@ _COMMON = (
     _shared("-v", "--verbose", count=True, help="Say more."),
     _shared("-q", "--quiet", count=True, help="Say less: errors only."),
 )
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number of seconds.", param, ctx)
+        return number
 
 
 def common(command: Command) -> Command:

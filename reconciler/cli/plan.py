@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import colored, common, formats, option, settings
+from reconciler.cli.options import Seconds, colored, common, formats, option, settings
 from reconciler.cli.show import write_plan
 
 
@@ -19,7 +19,7 @@ from reconciler.cli.show import write_plan
 @option("--refresh", is_flag=True, help="Also read the live objects and report drift.")
 @option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift.")
 @option("--select", multiple=True, metavar="ADDR_OR_LABEL", help="Plan only these: an address, a glob, or key=value.")
-@option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@option("--timeout", type=Seconds(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
 def command(
     format_: str, out: Path | None, refresh: bool, detailed_exitcode: bool, select: tuple[str, ...], timeout: float
 ) -> int:

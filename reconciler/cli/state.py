@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from reconciler.cli.options import SETTLE_DELAY, common, formats, note, option, settings
+from reconciler.cli.options import SETTLE_DELAY, Seconds, common, formats, note, option, settings
 
 
 @click.group("state")
@@ -44,8 +44,8 @@ def show(address: str, format_: str) -> None:
 @formats("text", "json")
 @click.argument("address", required=False)
 @click.option("--as", "verdict", metavar="ID|applied|absent", help="What you know to have happened.")
-@option("--timeout", type=click.FloatRange(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
-@option("--settle-delay", type=click.FloatRange(min=0), default=40.0, show_default=True, help=SETTLE_DELAY)
+@option("--timeout", type=Seconds(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@option("--settle-delay", type=Seconds(min=0), default=40.0, show_default=True, help=SETTLE_DELAY)
 def settle(format_: str, address: str | None, verdict: str | None, timeout: float, settle_delay: float) -> int:
     """Resolve what is in doubt: by looking, or for one ADDRESS by what you know.
 

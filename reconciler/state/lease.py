@@ -60,7 +60,7 @@ class Lease:
         self._expect = expect
         self._extra = extra
         self._final: tuple[Entry, ...] = ()
-        self._renewal: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None]
 
     def finish(self, *entries: Entry) -> None:
         """Say what is appended together with the release, for example `RunFinished`."""
@@ -68,17 +68,17 @@ class Lease:
 
     async def __aenter__(self) -> Lease:
         await self._log.refresh()
-        while not await self._take(self._log.recorded.lease):
-            pass  # somebody took, lost or gave back the lease since we looked
+        taken = False
+        while not taken:  # somebody else may take, lose or give back the lease while we look
+            taken = await self._take(self._log.recorded.lease)
         self._renewal = asyncio.create_task(self._renew())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._renewal is not None:
-            self._renewal.cancel()
-            await asyncio.gather(self._renewal, return_exceptions=True)
+        self._renewal.cancel()
+        await asyncio.gather(self._renewal, return_exceptions=True)
         self._log.let_go()
         try:
             await self._log.record([LeaseReleased(self._run, self._now()), *self._final])

@@ -65,11 +65,11 @@ class TrustedHosts:
         shown = host if url.port is None else f"{host}:{url.port}"
         if url.scheme == "http" and not loopback:
             raise CredentialError(
-                f"{what} is withheld from {shown}: plain http is only for loopback hosts named in {VARIABLE}",
+                f"withheld: {what} may not go to {shown}, plain http is only for loopback hosts named in {VARIABLE}",
                 "use https",
             )
         raise CredentialError(
-            f"{what} is withheld from {shown}: it is neither the service's own host nor named in {VARIABLE}",
+            f"withheld: {what} may not go to {shown}, it is neither the service's own host nor named in {VARIABLE}",
             f"if you trust this host, set {VARIABLE}={shown}",
         )
 
@@ -118,5 +118,7 @@ def _parse(address: str, what: str) -> httpx.URL:
             elif url.port == 0 or "%" in url.host:
                 problem = "its host cannot be read"
     if problem:
-        raise CredentialError(f"{what} is withheld: its address is not usable, {problem}", f"see also {VARIABLE}")
+        raise CredentialError(
+            f"withheld: {what} may go nowhere, the address is not usable, {problem}", f"see also {VARIABLE}"
+        )
     return url

@@ -26,10 +26,11 @@ class Redactor:
 
     def add(self, secret: Secret) -> None:
         """Learn one more secret, with the spellings it has in addresses and headers."""
-        text = secret.reveal()
-        if len(text) >= _SHORTEST_SECRET:
-            spellings = {text, quote(text, safe=""), base64.b64encode(text.encode()).decode()}
-            self._texts = sorted({*self._texts, *spellings}, key=len, reverse=True)
+        whole = secret.reveal()
+        for text in {whole, whole.rpartition(" ")[2]}:  # a header's scheme is no part of the secret
+            if len(text) >= _SHORTEST_SECRET:
+                spellings = {text, quote(text, safe=""), base64.b64encode(text.encode()).decode()}
+                self._texts = sorted({*self._texts, *spellings}, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
         """Return `text` on one line, without secrets and signatures, cut to a readable length."""

@@ -294,6 +294,13 @@ def test_a_value_of_another_type_is_damage_not_a_traceback(path: Path, backend: 
     refused(lambda: rows(backend), str(path), "what follows position 1 is no batch")
 
 
+def test_damage_that_sqlite_cannot_put_into_words_is_damage(path: Path, backend: Backend) -> None:
+    backend.append(1, b"a")
+    backend.close()
+    path.write_bytes(path.read_bytes().replace(b"sqlite_autoindex_logs", b"sqlite_autoindex_\xffogs"))
+    refused(lambda: backend.read(0), str(path), "is damaged")
+
+
 def test_somebody_who_never_lets_go_is_named_as_the_cause(
     path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

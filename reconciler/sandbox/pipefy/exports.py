@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from reconciler.model.values import JSONObject
 from reconciler.sandbox import outbox

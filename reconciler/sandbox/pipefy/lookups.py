@@ -5,8 +5,7 @@ Pages 'Organizations', 'Pipe Reports', 'Get Organization Report Filterable Field
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from reconciler.model.values import JSONObject
 from reconciler.sandbox.context import Context, ServiceError

@@ -7,7 +7,7 @@ Report', 'Get Pipe Reports', 'Create / Update / Delete Pipe Report'.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from reconciler.model.values import JSON, JSONObject
 from reconciler.sandbox.context import Context, ServiceError

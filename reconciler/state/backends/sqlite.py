@@ -199,6 +199,8 @@ class SqliteBackend:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits only refine it
             what, hint = _CAUSES.get(code, (f"cannot be used: {error}", "Check the disk and the file."))
             raise self._refusal(what, hint) from error
+        except UnicodeDecodeError as error:  # damage that SQLite cannot even put into words
+            raise self._refusal(*_CAUSES[sqlite3.SQLITE_CORRUPT]) from error
         except OSError as error:
             hint = "Check the state URL, and that the folder may be written."
             raise self._refusal(f"cannot be used: {error.strerror}", hint) from error
