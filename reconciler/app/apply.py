@@ -14,7 +14,7 @@ from reconciler.app import plan as planner
 from reconciler.app.clock import SystemClock
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
-from reconciler.app.state import exit_code
+from reconciler.app.state import doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import RunFinished, RunStarted
 from reconciler.model.errors import PlanRefused, ReconcilerError
@@ -83,7 +83,7 @@ def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
     except Exception:
         run.finish(1, "a defect of the program; everything done is recorded")
         raise
-    run.finish(code)
+    run.finish(code, run.message)
     return code
 
 
@@ -98,6 +98,7 @@ class _Apply:
     counts: dict[str, int] = field(default_factory=dict)
     desired: Desired | None = None
     targets: Mapping[str, Target] = field(default_factory=dict)
+    message: str = ""
 
     def perform(self) -> int:
         from reconciler.planning import safety
@@ -118,7 +119,7 @@ class _Apply:
             self.talk.show(plan, safety.warnings(plan, recorded, project.safety, allowed))
             safety.refuse(plan, recorded, project.safety, allowed)
             if not plan.steps and not plan.pending:
-                return exit_code(recorded)
+                return self._ended(0, recorded)
             # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
             if plan.steps and saved is None and not self.talk.confirm():
                 raise Declined("not confirmed; nothing was sent")
@@ -135,6 +136,15 @@ class _Apply:
                 **({"message": message} if message else {}),
             },
         )
+
+    def _ended(self, code: int, recorded: Recorded) -> int:
+        """The exit code, which is not 0 while something is in doubt; then it is said what."""
+        doubtful = doubts(recorded)
+        if doubtful:
+            known = ", ".join(map(str, doubtful[:10])) + (" and more" if len(doubtful) > 10 else "")
+            self.message = f"in doubt: {known}; `state settle` looks again or takes your word"
+            self.talk.note(self.message)
+        return code or (7 if doubtful else 0)
 
     def _tell(self, type_: EventType, data: dict[str, JSON]) -> None:
         self._emit(Event(type_, self._now(), data=data))
@@ -264,6 +274,6 @@ class _Apply:
                 content=self.wiring.content,
                 mutated=leased.aclose,
             )
-            code = result.exit_code() or exit_code(log.recorded)
+            code = self._ended(result.exit_code(), log.recorded)
             await log.record([RunFinished(self.name, self._now(), code, self.counts)])
         return code

@@ -39,10 +39,15 @@ def resource(wiring: Wiring, text: str, *, declared: bool = False) -> JSONObject
     return describe(known, address, manifest)
 
 
+def doubts(known: Recorded) -> list[Address]:
+    """Everything of which nobody knows what became of it."""
+    exports = (export for export in known.exports.values() if export.run is not None and export.run.unknown)
+    return sorted({*(doubt.address for doubt in known.in_doubt.values()), *(export.address for export in exports)})
+
+
 def exit_code(known: Recorded) -> int:
-    """7 while nobody knows what became of something, else 0."""
-    runs = [export.run for export in known.exports.values() if export.run is not None]
-    return 7 if known.in_doubt or any(run.unknown for run in runs) else 0
+    """7 while something is in doubt, else 0."""
+    return 7 if doubts(known) else 0
 
 
 def parse_address(text: str) -> Address:

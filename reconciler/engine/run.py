@@ -47,13 +47,11 @@ async def run(
 
     `run` is unique in the log and names this run's entries.  `mutated` is called when nothing more will be
     sent and only exports are waited for: the lease can go.  `chance` gives numbers from 0 to 1.
-
     Raises what the journal raises (Locked, StateError): from then on nothing more is sent.  Needs the
     lease when there are steps other than exports.
     """
     teller = Teller(emit, clock)
-    board = Board(plan.steps, teller)
-    crew = Crew()
+    board, crew = Board(plan.steps, teller), Crew()
     scene = Scene(
         run=run,
         created=plan.created,

@@ -102,7 +102,7 @@ class Lines:
             transport = idle.pop() if idle else self._connect(request.url)
             try:
                 async with asyncio.timeout(total):
-                    response = await transport.handle_async_request(request)
+                    response = await self._ask(transport, request)
                     try:
                         yield response
                     finally:
@@ -117,9 +117,19 @@ class Lines:
             finally:
                 idle.append(transport)
 
+    async def _ask(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+        try:
+            return await transport.handle_async_request(request)
+        except httpx.RequestError:
+            raise
+        except Exception as error:
+            if self._app is None:
+                raise
+            raise Failure("the connection was lost", sent=True) from error  # what an application in this process broke
+
     def _connect(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         if self._app is not None:
-            return httpx.ASGITransport(app=self._app, raise_app_exceptions=False)
+            return httpx.ASGITransport(app=self._app)
         try:
             return httpx.AsyncHTTPTransport(
                 verify=self._ssl if url.scheme == "https" else False,

@@ -282,6 +282,21 @@ def test_a_missing_last_batch_is_missed(path: Path, backend: Backend) -> None:
     refused(lambda: backend.read(0), str(path), "should end at 3, but ends at 2")
 
 
+def test_a_batch_that_vanishes_while_it_is_read_is_missed(path: Path, backend: Backend) -> None:
+    backend.append(1, b"a")
+    backend.append(2, b"b")
+    batches = backend.read(0)[1]
+    query(path, "DELETE FROM batches WHERE position = 2")
+    refused(lambda: list(batches), str(path), "should end at 2, but ends at 1")
+
+
+def test_a_checkpoint_that_comes_after_the_end_is_left_out(backend: Backend) -> None:
+    backend.append(1, b"a")
+    backend.close()
+    backend.checkpoint(1, b"s")
+    assert backend.read(0)[0] is None
+
+
 def test_a_value_of_another_type_is_damage_not_a_traceback(path: Path, backend: Backend) -> None:
     backend.append(1, b"x")
     backend.append(2, b"x")

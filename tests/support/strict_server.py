@@ -703,7 +703,10 @@ def _read(stream: Any) -> tuple[str, str, list[tuple[str, str]], bytes] | None:
         name, _, value = text.partition(":")
         headers.append((name.strip().lower(), value.strip()))
     length = next((int(value) for name, value in headers if name == "content-length"), 0)
-    return method, path, headers, stream.read(length)
+    body = stream.read(length)
+    if len(body) < length:
+        raise _Hangup  # whoever sent it died over it
+    return method, path, headers, body
 
 
 def _write(connection: socket.socket, answer: Answer, skew: timedelta) -> None:
