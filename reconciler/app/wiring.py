@@ -35,6 +35,11 @@ class Wiring:
         """The environment that providers see: in the sandbox, the sandbox's own and nothing real."""
         if not self.settings.sandbox:
             return self.settings.environ
+        return {name: value for name, value in self._offered.items() if not name.endswith("_ORG_ID")}
+
+    @cached_property
+    def _offered(self) -> Mapping[str, str]:
+        """The variables of the sandbox in this process; its organizations are for projects that name none."""
         offered: Mapping[str, str] = sandbox_module("server").environment(SANDBOX_URL)
         return offered
 
@@ -110,13 +115,10 @@ class Wiring:
         for name in sorted(set(names)):
             said = project.providers.get(name, ProviderSettings())
             organization = said.organization or self._declared_organization(name, desired)
+            endpoint = said.endpoint
             if self.settings.sandbox:
-                variables = {**self.environ, **({f"{name.upper()}_ORG_ID": organization} if organization else {})}
-                found[name] = providers.target(name, environ=variables, organization=organization, endpoint="")
-            else:
-                found[name] = providers.target(
-                    name, environ=self.environ, organization=organization, endpoint=said.endpoint
-                )
+                organization, endpoint = organization or self._offered[f"{name.upper()}_ORG_ID"], ""
+            found[name] = providers.target(name, environ=self.environ, organization=organization, endpoint=endpoint)
         return found
 
     def _declared_organization(self, name: str, desired: Desired | None) -> str:

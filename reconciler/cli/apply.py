@@ -73,7 +73,7 @@ def command(
     with _reporter(format_) as emit:
 
         def show(plan: Plan, warnings: Sequence[str]) -> None:
-            if format_ == "text":
+            if format_ == "text" and not (yes and given("quiet")):
                 write_plan(plan, warnings, "text", color=colored(sys.stdout))
 
         talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=_patient(emit), note=note)

@@ -90,7 +90,7 @@ class Fold:
         try:
             for entry in entries:
                 _HANDLERS[type(entry)](self, entry)
-                if not isinstance(entry, _ABOUT_RUNS):
+                if self.recorded.changed <= self.recorded.position and not isinstance(entry, _ABOUT_RUNS):
                     self._set("changed", self.recorded.position + 1)
         except StateError:
             self._back_to(mark)

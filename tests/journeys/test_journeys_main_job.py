@@ -29,6 +29,34 @@ spec:
   columns: [priority, title, due_date]
 """
 
+OFFICIAL = """\
+apiVersion: blue/v1
+kind: Report
+metadata: {name: open-sales-records}
+spec:
+  title: Open sales records
+  description: Active deals across the EMEA and US workspaces.
+  dataSources:
+    - name: EMEA + US
+      sourceType: TODOS
+      projectIds: ["project_123", "project_456"]
+      filters: {done: false}
+      order: 0
+---
+apiVersion: pipefy/v1
+kind: Export
+metadata: {name: tasks}
+spec:
+  organizationId: 123456789
+  pipeIds: [987654321, 987654322]
+  columns: [title, status, assignee, due_date, priority]
+  filter:
+    operator: and
+    queries:
+      - {field: status, operator: contains, value: [in_progress, review]}
+  sortBy: {field: due_date, direction: asc}
+"""
+
 
 def test_a_newcomer_applies_the_company_and_nothing_is_left(company: Program) -> None:
     first = company("apply", "--sandbox", "--yes", "--format", "json")
@@ -60,6 +88,17 @@ def test_the_file_of_an_export_has_the_declared_columns_in_order_and_is_recorded
     assert export["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert export["bytes"] == file.stat().st_size
     assert export["state"] == "delivered"
+
+
+def test_the_examples_of_the_official_pages_can_be_tried_as_they_are(project: Callable[[str], Program]) -> None:
+    program = project(OFFICIAL)
+    ran = program("apply", "--sandbox", "--yes")
+    assert ran.code == 0, ran.err
+    (file,) = (program.folder / "exports").iterdir()
+    sheet = openpyxl.load_workbook(file).active
+    assert [cell.value for cell in sheet[1]] == ["title", "status", "assignee", "due_date", "priority"]
+    assert {row[1].value for row in sheet.iter_rows(min_row=2)} <= {"in_progress", "review"}
+    assert program("plan", "--sandbox", "--refresh", "--detailed-exitcode").code == 0
 
 
 def test_an_export_left_in_flight_is_picked_up_by_the_next_apply(project: Callable[[str], Program]) -> None:

@@ -151,15 +151,22 @@ async def test_who_waits_is_told_who_holds_it(new_log: Callable[[], Log], clock:
 
 async def test_of_many_who_want_it_exactly_one_gets_it(new_log: Callable[[], Log], clock: Hands) -> None:
     inside: list[str] = []
+    others_gave_up = asyncio.Event()
 
     async def one(run: str) -> None:
         async with taken(new_log(), clock, run):
             inside.append(run)
-            await asyncio.sleep(0.1)
+            await others_gave_up.wait()
 
-    results = await asyncio.gather(*(one(f"r{number}") for number in range(6)), return_exceptions=True)
+    waiting = {asyncio.create_task(one(f"r{number}")) for number in range(6)}
+    refused: set[asyncio.Task[None]] = set()
+    while len(waiting) > 1:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        refused |= done
+    others_gave_up.set()
+    await asyncio.gather(*waiting)
     assert len(inside) == 1
-    assert sum(isinstance(result, Locked) for result in results) == 5
+    assert all(isinstance(task.exception(), Locked) for task in refused)
 
 
 async def test_an_expired_lease_is_broken(new_log: Callable[[], Log], clock: Hands) -> None:
