@@ -131,8 +131,9 @@ def _templated(schema: JSONObject, prefix: str) -> JSONObject:
 def _or_template(schema: JSONObject) -> JSONObject:
     said: JSONObject = {key: schema[key] for key in ("title", "description", "default", "examples") if key in schema}
     rest: JSONObject = {key: what for key, what in schema.items() if key not in said}
-    if isinstance(rest.get("items"), dict):
-        rest["items"] = _or_template(rest["items"])
+    for one in (rest, *rest.get("anyOf", ())):
+        if isinstance(one.get("items"), dict):
+            one["items"] = _or_template(one["items"])
     return {**said, "anyOf": [rest, _TEMPLATE]}
 
 

@@ -161,8 +161,9 @@ class Wiring:
             except CredentialError as error:
                 missing.append(error)
         if missing:
-            hints = dict.fromkeys(error.hint for error in missing if error.hint)
-            raise CredentialError("; ".join(error.message for error in missing), "; ".join(hints))
+            hints: dict[str, None] = dict.fromkeys(error.hint for error in missing if error.hint)
+            hints["or try it without an account: --sandbox"] = None
+            raise CredentialError("; ".join(error.message for error in missing), "\n".join(hints))
         return {name: await stack.enter_async_context(provider) for name, provider in opened.items()}
 
     def _sandbox_app(self, targets: Mapping[str, Target], desired: Desired | None) -> Any:

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import SETTLE_DELAY, Seconds, colored, common, formats, given, note, option, settings
+from reconciler.cli.options import (
+    SETTLE_DELAY,
+    Seconds,
+    colored,
+    common,
+    formats,
+    given,
+    note,
+    option,
+    settings,
+    settle_delay_of,
+)
+from reconciler.cli.options import select as select_option
+from reconciler.cli.options import timeout as timeout_option
 from reconciler.cli.show import write_plan
 from reconciler.model.errors import Usage
 from reconciler.model.event import Emit, Event, EventType
@@ -24,21 +37,25 @@ from reconciler.model.plan import Plan
 @option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="Let up to N deletes through the valve.")
 @option("--accept-drift", is_flag=True, help="Overwrite live objects that were changed outside.")
 @option("--no-wait", is_flag=True, help="Leave started exports in flight for the next apply.")
-@option("--concurrency", type=click.IntRange(1, 200), default=10, show_default=True, help="Requests at a time.")
-@option("--timeout", type=Seconds(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@option(
+    "--concurrency", type=click.IntRange(1, 200), metavar="N", default=10, show_default=True, help="Requests at a time."
+)
+@timeout_option
 @option(
     "--poll-interval",
     type=Seconds(min=0.001),
+    metavar="S",
     show_default="2, in the sandbox 0.1",
     help="Seconds until a running export is first asked about; later ones are further apart.",
 )
 @option(
     "--settle-delay",
     type=Seconds(min=0),
+    metavar="S",
     show_default="40, in the sandbox 0",
     help=SETTLE_DELAY,
 )
-@option("--select", multiple=True, metavar="ADDR_OR_LABEL", help="Apply only these: an address, a glob, or key=value.")
+@select_option
 def command(
     format_: str,
     planfile: Path | None,
@@ -60,13 +77,11 @@ def command(
     if planfile is not None and select:
         raise click.UsageError("--select narrows a new plan; a saved plan is performed as it is")
     chosen = settings()
-    # the embedded emulators die with the process that asked them: what they have not done they never will
-    hurry = chosen.sandbox
     options = Options(
         concurrency=concurrency,
         wait=not no_wait,
-        poll_interval=poll_interval if poll_interval is not None else (0.1 if hurry else 2.0),
-        settle_delay=settle_delay if settle_delay is not None else (0.0 if hurry else 40.0),
+        poll_interval=poll_interval if poll_interval is not None else (0.1 if chosen.sandbox else 2.0),
+        settle_delay=settle_delay_of(settle_delay),
         accept_drift=accept_drift,
     )
     orders = Orders(options=options, saved=planfile, timeout=timeout, allow_deletes=allow_deletes, select=select)
@@ -85,6 +100,7 @@ def _confirm() -> bool:
     click.echo("Perform this plan? [y/N]: ", err=True, nl=False)
     answer = sys.stdin.readline()
     if not answer:
+        click.echo(err=True)
         raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked")
     return answer.strip().lower() in ("y", "yes")
 
@@ -115,12 +131,14 @@ def _reporter(format_: str) -> Iterator[Emit]:
         write = renderer("events", "jsonl")
         yield lambda event: click.echo(write(event), nl=False)
         return
-    finished: list[Event] = []
+    last: dict[EventType, Event] = {}
 
     def keeping(emit: Emit) -> Emit:
         def emit_and_keep(event: Event) -> None:
-            finished.extend([event] if event.type is EventType.RUN_FINISHED else [])
-            emit(event)
+            last[event.type] = event
+            # what never started needs no line that it finished: an error says why, or the plan that there is nothing
+            if event.type is not EventType.RUN_FINISHED or EventType.RUN_STARTED in last:
+                emit(event)
 
         return emit_and_keep
 
@@ -134,5 +152,5 @@ def _reporter(format_: str) -> Iterator[Emit]:
             line = renderer("events", "text")
             yield keeping(lambda event: click.echo(line(event), nl=False, err=True))
     finally:
-        for event in finished:
-            click.echo(renderer("events", "summary")(event), nl=False)
+        if EventType.RUN_STARTED in last and EventType.RUN_FINISHED in last:
+            click.echo(renderer("events", "summary")(last[EventType.RUN_FINISHED]), nl=False)

@@ -52,7 +52,7 @@ _COMMON = (
     _shared("--env", "env", metavar="NAME", default="default", show_default=True, help="Environment to use."),
     _shared("--sandbox", is_flag=True, help="Use the embedded emulators: no account, no network."),
     _shared("--state", metavar="URL", default="", help="Where the log is, for example sqlite:PATH."),
-    _shared("--set", "set_", metavar="KEY=VALUE", multiple=True, help="Set a value on top of the environment's."),
+    _shared("--set", "set_", metavar="KEY=VALUE", multiple=True, help="Set a value on top of the environment's file."),
     _shared("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour on a terminal."),
     _shared("-v", "--verbose", count=True, help="Say more."),
     _shared("-q", "--quiet", count=True, help="Say less: errors only."),
@@ -71,6 +71,15 @@ class Seconds(click.FloatRange):
         return number
 
 
+timeout = option(
+    "--timeout", type=Seconds(min=0.001), metavar="S", default=30.0, show_default=True, help="Seconds for one request."
+)
+
+select = option(
+    "--select", multiple=True, metavar="ADDR_OR_LABEL", help="Only these: an address, a glob, or a label as key=value."
+)
+
+
 def common(command: Command) -> Command:
     """Add the shared options; they may stand before or after the command."""
     for add in reversed(_COMMON):
@@ -79,8 +88,35 @@ def common(command: Command) -> Command:
 
 
 def formats(*names: str) -> Callable[[Command], Command]:
-    """Add --format with these choices, the first one the default."""
-    return option("--format", "format_", type=click.Choice(names), default=names[0], show_default=True)
+    """Add --format with these choices, the first one the default; it may stand before the command too."""
+
+    def chosen(ctx: click.Context, param: click.Parameter, value: str) -> str:
+        before = ctx.find_root().ensure_object(dict).get("format")
+        if before is None or ctx.get_parameter_source(str(param.name)) is not ParameterSource.DEFAULT:
+            return value
+        return str(param.type.convert(before.value, param, ctx))
+
+    return option(
+        "--format",
+        "format_",
+        type=click.Choice(names),
+        default=names[0],
+        show_default=True,
+        callback=chosen,
+        help="How results are written.",
+    )
+
+
+def format_before(command: Command) -> Command:
+    """Add --format to a group of commands; which formats there are is up to the command."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.find_root().ensure_object(dict)["format"] = _Given(value, ParameterSource.COMMANDLINE)
+
+    return click.option("--format", metavar="FORMAT", callback=remember, expose_value=False, help="As of the command.")(
+        command
+    )
 
 
 def given(name: str) -> Any:
@@ -109,6 +145,13 @@ def settings() -> Settings:
     )
 
 
+def settle_delay_of(said: float | None) -> float:
+    """The delay in seconds; the embedded emulators die with whoever asked them, so there is none to wait for."""
+    if said is not None:
+        return said
+    return 0.0 if given("sandbox") else 40.0
+
+
 def colored(stream: Any) -> bool:
     """Whether to colour what goes to a stream."""
     choice = given("color")
@@ -122,8 +165,8 @@ def print_error(message: str, hint: str = "") -> None:
     from reconciler.render.escape import plain
 
     click.echo(f"error: {plain(message)}", file=sys.stderr)
-    if hint:
-        click.echo(f"hint: {plain(hint)}", file=sys.stderr)
+    for line in hint.splitlines():
+        click.echo(f"hint: {plain(line)}", file=sys.stderr)
 
 
 def note(text: str) -> None:

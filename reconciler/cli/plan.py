@@ -8,18 +8,25 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import Seconds, colored, common, formats, option, settings
+from reconciler.cli.options import colored, common, formats, option, settings
+from reconciler.cli.options import select as select_option
+from reconciler.cli.options import timeout as timeout_option
 from reconciler.cli.show import write_plan
 
 
 @click.command("plan")
 @common
 @formats("text", "json", "markdown")
-@option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also save the plan for `apply FILE`.")
+@option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also save the plan for `apply FILE`.",
+)
 @option("--refresh", is_flag=True, help="Also read the live objects and report drift.")
 @option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift.")
-@option("--select", multiple=True, metavar="ADDR_OR_LABEL", help="Plan only these: an address, a glob, or key=value.")
-@option("--timeout", type=Seconds(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
+@select_option
+@timeout_option
 def command(
     format_: str, out: Path | None, refresh: bool, detailed_exitcode: bool, select: tuple[str, ...], timeout: float
 ) -> int:

@@ -12,17 +12,19 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import apply, plan, sandbox, schema, show, state, validate
-from reconciler.cli.options import common, print_error
+from reconciler.cli.options import common, format_before, print_error
 from reconciler.model.errors import InvalidManifests, ReconcilerError
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 bug or broken disk, 2 changes (where asked for), 3 manifests wrong, "
-    "4 credentials, 5 state, 6 saved plan refused, 7 failed or in doubt, 8 safety rail, 64 usage, 130 interrupted.",
+    "4 credentials, 5 state, 6 saved plan refused, 7 failed or in doubt, 8 safety rail, 64 usage, 130 interrupted. "
+    "A variable RECONCILER_<OPTION> in the environment stands for any option, for example RECONCILER_DIR.",
 )
 @click.version_option(__version__, prog_name="reconciler")
 @common
+@format_before
 def program() -> None:
     """Blue reports and Pipefy report exports as code: declare, plan, apply."""
 
@@ -61,7 +63,8 @@ def _report(error: BaseException) -> int:
             print_error("interrupted; everything done is recorded")
             return 130
         case click.ClickException():
-            error.show(sys.stderr)
+            where = getattr(error, "ctx", None)
+            print_error(error.format_message(), f"see {where.command_path} --help" if where else "")
             return 64
     traceback.print_exception(error, file=sys.stderr)
     print_error("this is a defect of reconciler, not of your manifests; everything done is recorded")

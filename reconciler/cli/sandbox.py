@@ -9,26 +9,37 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common, formats, option, write_lines
+from reconciler.cli.options import common, format_before, formats, option, write_lines
 
-_data = click.option(
+_data = option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that holds the emulators' memory.  [default: .reconciler/sandbox.db]",
+    metavar="FILE",
+    show_default=".reconciler/sandbox.db",
+    help="File that holds the emulators' memory.",
 )
 
 
 @click.group("sandbox")
+@common
+@format_before
 def command() -> None:
-    """Run, fill, break and reset the embedded emulators."""
+    """Serve, break and reset the embedded emulators."""
 
 
 @command.command("serve")
 @common
 @formats("text", "json")
-@option("--port", type=click.IntRange(0, 65535), default=8585, show_default=True, help="0 takes any free port.")
-@option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="Set a behaviour switch.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=8585,
+    show_default=True,
+    help="0 takes any free port.",
+)
+@option("--host", default="127.0.0.1", metavar="ADDRESS", show_default=True, help="Address to listen on.")
+@option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="Set a behaviour switch.")
 @_data
 def serve(format_: str, port: int, host: str, switches: tuple[str, ...], data: Path | None) -> None:
     """Serve both emulators over HTTP until interrupted.
@@ -69,6 +80,8 @@ def switches(format_: str) -> None:
 
 
 @command.group("faults")
+@common
+@format_before
 def faults() -> None:
     """Make the emulators fail on purpose.
 

@@ -12,7 +12,12 @@ from reconciler.cli.options import common, formats, option, settings, write_line
 @click.command("schema")
 @common
 @formats("json", "text")
-@option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file per kind into this folder.")
+@option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write one file per kind into this folder.",
+)
 def command(format_: str, out: Path | None) -> None:
     """JSON Schemas of every kind, for editors; as text, their names."""
     import json

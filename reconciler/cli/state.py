@@ -6,10 +6,23 @@ import asyncio
 
 import click
 
-from reconciler.cli.options import SETTLE_DELAY, Seconds, common, formats, note, option, settings
+from reconciler.cli.options import (
+    SETTLE_DELAY,
+    Seconds,
+    common,
+    format_before,
+    formats,
+    note,
+    option,
+    settings,
+    settle_delay_of,
+)
+from reconciler.cli.options import timeout as timeout_option
 
 
 @click.group("state")
+@common
+@format_before
 def command() -> None:
     """Look at the recorded state, and settle what is in doubt."""
 
@@ -43,10 +56,10 @@ def show(address: str, format_: str) -> None:
 @common
 @formats("text", "json")
 @click.argument("address", required=False)
-@click.option("--as", "verdict", metavar="ID|applied|absent", help="What you know to have happened.")
-@option("--timeout", type=Seconds(min=0.001), default=30.0, show_default=True, help="Seconds for one request.")
-@option("--settle-delay", type=Seconds(min=0), default=40.0, show_default=True, help=SETTLE_DELAY)
-def settle(format_: str, address: str | None, verdict: str | None, timeout: float, settle_delay: float) -> int:
+@option("--as", "verdict", metavar="ID|applied|absent", help="What you know to have happened.")
+@timeout_option
+@option("--settle-delay", type=Seconds(min=0), metavar="S", show_default="40, in the sandbox 0", help=SETTLE_DELAY)
+def settle(format_: str, address: str | None, verdict: str | None, timeout: float, settle_delay: float | None) -> int:
     """Resolve what is in doubt: by looking, or for one ADDRESS by what you know.
 
     --as ID says that it happened and made the object (or export) with this id, --as applied that it
@@ -64,7 +77,7 @@ def settle(format_: str, address: str | None, verdict: str | None, timeout: floa
     if address is not None and verdict is not None:
         asyncio.run(use_case.decide(wiring, address, verdict))
     else:
-        options = Options(settle_delay=settle_delay)
+        options = Options(settle_delay=settle_delay_of(settle_delay))
         asyncio.run(use_case.look(wiring, options, timeout=timeout, note=note))
     known = state.recorded(wiring)
     click.echo(renderer("state", format_)(known), nl=False)

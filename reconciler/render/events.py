@@ -38,7 +38,7 @@ _SHOWN: Final = (
     ("reason", "{}"),
     ("notes", "{}"),
     ("warnings", "{}"),
-    ("steps", "{} steps"),
+    ("steps", "steps: {}"),
     ("counts", "{}"),
     ("exit_code", "exit code {}"),
 )
@@ -59,7 +59,7 @@ def event_text(event: Event) -> str:
 
 def summary_text(finished: Event) -> str:
     """Return the last line of a run for people: how many steps ended how, from its `run.finished`."""
-    head = "Done" if finished.data.get("exit_code") == 0 else "Not all is done"
+    head = "Done" if finished.data.get("exit_code") == 0 else "Not everything is done"
     return f"{head}: {_text(finished.data.get('counts') or {})}.\n"
 
 
