@@ -36,13 +36,15 @@ DOWNLOADS = Path("exports")
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What was asked for.  `saved` is a plan file, None to plan afresh; `timeout` bounds one request, in seconds."""
+    """What was asked for.  `saved` is a plan file, None to plan afresh; `timeout` bounds one request, in seconds;
+    `retarget` believes that recorded objects are where requests go now."""
 
     options: Options
     saved: Path | None = None
     timeout: float = 30.0
     allow_deletes: int | None = None
     select: tuple[str, ...] = ()
+    retarget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ class _Apply:
         with closing(self.wiring.backend(project)) as backend:
             recorded = read(backend)
             if saved is None:
+                self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
+                if not self.orders.retarget:
+                    planner.check_places(recorded, self.targets)
                 recorded = self._settled(backend, recorded)
                 plan = self._plan(recorded)
             else:
@@ -118,7 +123,7 @@ class _Apply:
             allowed = self.orders.allow_deletes
             self.talk.show(plan, safety.warnings(plan, recorded, project.safety, allowed))
             safety.refuse(plan, recorded, project.safety, allowed)
-            if not plan.steps and not plan.pending:
+            if not plan.steps and not plan.pending and not self.orders.retarget:
                 return self._ended(0, recorded)
             # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
             if plan.steps and saved is None and not self.talk.confirm():
@@ -175,7 +180,6 @@ class _Apply:
         doubtful = {doubt.address.provider for doubt in recorded.in_doubt.values()}
         if not doubtful:
             return recorded
-        self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
         return asyncio.run(self._settle(backend, doubtful))
 
     async def _settle(self, backend: Backend, names: Collection[str]) -> Recorded:
@@ -201,7 +205,6 @@ class _Apply:
         return log.recorded
 
     def _plan(self, recorded: Recorded) -> Plan:
-        self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
         return planner.make(self.wiring, self._declared(), recorded, self.targets, select=self.orders.select).plan
 
     def _declared(self) -> Desired:
@@ -232,8 +235,9 @@ class _Apply:
     def _started(self, plan: str | None = None) -> RunStarted:
         from reconciler.state.holder import this_holder
 
+        places = planner.places_of(self.targets)
         commit = planner.git_commit(self.wiring.settings.folder)
-        return RunStarted(self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan)
+        return RunStarted(self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan, places=places)
 
     def _lease(self, log: Log, *, expect: int | None = None, plan: str | None = None) -> Lease:
         from reconciler.state.lease import take_lease

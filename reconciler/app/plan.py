@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reconciler.app.settings import TOOL
 from reconciler.app.wiring import Wiring
-from reconciler.model.errors import Broken
+from reconciler.model.errors import Broken, StateError
 from reconciler.model.manifest import Desired
 from reconciler.model.outcome import Observed
 from reconciler.model.plan import Due, Plan, Target
@@ -30,15 +30,26 @@ class Planned:
 
 
 async def plan(
-    wiring: Wiring, *, refresh: bool = False, select: Sequence[str] = (), timeout: float = 30.0, concurrency: int = 10
+    wiring: Wiring,
+    *,
+    refresh: bool = False,
+    select: Sequence[str] = (),
+    timeout: float = 30.0,
+    concurrency: int = 10,
+    retarget: bool = False,
 ) -> Planned:
-    """Return the plan; nothing is written and nothing sent, but for reads when `refresh` is set."""
+    """Return the plan; nothing is written and nothing sent, but for reads when `refresh` is set.
+
+    Raises StateError when the recorded objects are somewhere else, unless `retarget` says they are not.
+    """
     from reconciler.state.log import read
 
     desired = wiring.desired()
     with closing(wiring.backend(desired.project)) as backend:
         recorded = read(backend)
     targets = targets_of(wiring, desired, recorded)
+    if not retarget:
+        check_places(recorded, targets)
     observed = None
     if refresh:
         async with AsyncExitStack() as stack:
@@ -81,6 +92,26 @@ def targets_of(wiring: Wiring, desired: Desired, recorded: Recorded) -> dict[str
     names |= {address.provider for address in (*recorded.resources, *recorded.exports)}
     names |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
     return wiring.targets(desired.project, names, desired)
+
+
+def places_of(targets: Mapping[str, Target]) -> dict[str, str]:
+    """Where the objects of each target are."""
+    from reconciler import providers
+
+    return {name: providers.place(name, target) for name, target in targets.items()}
+
+
+def check_places(recorded: Recorded, targets: Mapping[str, Target]) -> None:
+    """Raise StateError when what is recorded is somewhere else than where requests would go."""
+    known = {address.provider for address in (*recorded.resources, *recorded.exports)}
+    known |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
+    for name, place in places_of(targets).items():
+        kept = recorded.places.get(name, place)
+        if name in known and kept != place:
+            raise StateError(
+                f"the state holds {name} objects of {kept}, but requests would go to {place}",
+                "use another --env or --state for another place; or say --retarget if it is the same under a new name",
+            )
 
 
 def due_exports(wiring: Wiring, desired: Desired, recorded: Recorded, now: datetime) -> dict[Address, Due]:

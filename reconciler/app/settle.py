@@ -40,6 +40,7 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
             note("nothing is in doubt that could be looked up")
             return
         targets = planner.targets_of(wiring, desired, log.recorded)
+        planner.check_places(log.recorded, targets)
         providers = await wiring.connect(
             stack, {name: targets[name] for name in doubtful}, timeout=timeout, concurrency=1, desired=desired
         )

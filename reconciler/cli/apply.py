@@ -21,6 +21,7 @@ from reconciler.cli.options import (
     settings,
     settle_delay_of,
 )
+from reconciler.cli.options import retarget as retarget_option
 from reconciler.cli.options import select as select_option
 from reconciler.cli.options import timeout as timeout_option
 from reconciler.cli.show import write_plan
@@ -56,6 +57,7 @@ from reconciler.model.plan import Plan
     help=SETTLE_DELAY,
 )
 @select_option
+@retarget_option
 def command(
     format_: str,
     planfile: Path | None,
@@ -68,6 +70,7 @@ def command(
     poll_interval: float | None,
     settle_delay: float | None,
     select: tuple[str, ...],
+    retarget: bool,
 ) -> int:
     """Make what is declared real: plan and ask, or perform exactly the plan saved in PLANFILE."""
     from reconciler.app.apply import Conversation, Orders, apply
@@ -84,7 +87,9 @@ def command(
         settle_delay=settle_delay_of(settle_delay),
         accept_drift=accept_drift,
     )
-    orders = Orders(options=options, saved=planfile, timeout=timeout, allow_deletes=allow_deletes, select=select)
+    orders = Orders(
+        options=options, saved=planfile, timeout=timeout, allow_deletes=allow_deletes, select=select, retarget=retarget
+    )
     with _reporter(format_) as emit:
 
         def show(plan: Plan, warnings: Sequence[str]) -> None:

@@ -79,6 +79,10 @@ select = option(
     "--select", multiple=True, metavar="ADDR_OR_LABEL", help="Only these: an address, a glob, or a label as key=value."
 )
 
+retarget = option(
+    "--retarget", is_flag=True, help="Believe that the recorded objects are where requests go now, under a new name."
+)
+
 
 def common(command: Command) -> Command:
     """Add the shared options; they may stand before or after the command."""

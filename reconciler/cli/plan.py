@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options import colored, common, formats, option, settings
+from reconciler.cli.options import retarget as retarget_option
 from reconciler.cli.options import select as select_option
 from reconciler.cli.options import timeout as timeout_option
 from reconciler.cli.show import write_plan
@@ -26,9 +27,16 @@ from reconciler.cli.show import write_plan
 @option("--refresh", is_flag=True, help="Also read the live objects and report drift.")
 @option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift.")
 @select_option
+@retarget_option
 @timeout_option
 def command(
-    format_: str, out: Path | None, refresh: bool, detailed_exitcode: bool, select: tuple[str, ...], timeout: float
+    format_: str,
+    out: Path | None,
+    refresh: bool,
+    detailed_exitcode: bool,
+    select: tuple[str, ...],
+    timeout: float,
+    retarget: bool,
 ) -> int:
     """Show what apply would do; sends nothing.
 
@@ -38,7 +46,7 @@ def command(
     from reconciler.app.wiring import Wiring
 
     wiring = Wiring(settings())
-    planned = asyncio.run(use_case.plan(wiring, refresh=refresh, select=select, timeout=timeout))
+    planned = asyncio.run(use_case.plan(wiring, refresh=refresh, select=select, timeout=timeout, retarget=retarget))
     if out is not None:
         use_case.save(wiring, planned.plan, out)
     write_plan(planned.plan, planned.warnings, format_, color=colored(sys.stdout))

@@ -30,7 +30,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; `plan` is the digest of the saved plan it performs, None without one."""
+    """A run begins; `plan` is the digest of the saved plan it performs, None without one.
+
+    `places` says where the objects of each provider are, as `providers.place` puts it.
+    """
 
     run: str
     at: str
@@ -38,6 +41,7 @@ class RunStarted:
     tool: str
     commit: str | None = None
     plan: str | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

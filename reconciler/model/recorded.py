@@ -130,7 +130,8 @@ class Recorded:
     `lineage` is the digest of the first batch, None for an empty log.  `position` is the last
     position folded; `changed` the last one that said anything about a resource or an export.
     `in_doubt` maps operations to intentions without an outcome, exports not among them (theirs is
-    `ExportRun.unknown`).  `plans` are the digests of saved plans that were performed.
+    `ExportRun.unknown`).  `plans` are the digests of saved plans that were performed; `places` say
+    where the objects of each provider are.
     """
 
     lineage: str | None = None
@@ -140,4 +141,5 @@ class Recorded:
     exports: dict[Address, ExportRecord] = field(default_factory=dict)
     in_doubt: dict[str, Doubt] = field(default_factory=dict)
     plans: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
     lease: Lease | None = None

@@ -3,7 +3,7 @@
 Belongs here: spec models and their limits, one normal form per kind, GraphQL documents, what a live
 object says of a spec, and how doubts about a service's objects are settled.
 Does not belong here: HTTP (that is `transport`), files, plans, the log, schedules (a check is handed in).
-`app` calls `kinds`, `target` and `connect`; a service's module is loaded on first use.
+`app` calls `kinds`, `target`, `place` and `connect`; a service's module is loaded on first use.
 To add a service, write its folder and name its module in `_SERVICES`.
 """
 
@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from reconciler.model.plan import Target
 from reconciler.model.ports import Clock, Kind, Provider
@@ -39,6 +40,21 @@ def target(name: str, *, environ: Mapping[str, str], organization: str, endpoint
     """
     found: Target = _service(name).target(environ, organization, endpoint)
     return found
+
+
+def place(name: str, target: Target) -> str:
+    """Where a target keeps its objects, in words: the same for all addresses of the same place.
+
+    The service's own hosts are one place, and so are all loopback addresses; ports come and go there.
+    """
+    host = (urlsplit(target.endpoint).hostname or "").rstrip(".")
+    if host in _service(name).HOSTS:
+        where = "the service itself"
+    elif host == "::1" or host.startswith("127.") or host == "localhost" or host.endswith(".localhost"):
+        where = "this machine"
+    else:
+        where = host
+    return f"{where}, organization {target.organization}"
 
 
 def connect(

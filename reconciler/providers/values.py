@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from reconciler.model.canonical import canonical
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.errors import CredentialError
 from reconciler.model.plan import Step
@@ -51,6 +53,9 @@ def utf16_length(text: str) -> int:
 
 def unsendable(spec: JSONObject) -> Iterator[Violation]:
     """Violations for values that JSON cannot carry unchanged to another program."""
+    with contextlib.suppress(ValueError):
+        canonical(spec)  # much faster than to look at every value, and nearly always nothing is wrong
+        return
     for path, value in _leaves(spec, ()):
         if problem := _unsendable(value):
             yield Violation(path, "not-json", f"{problem} cannot be sent to a service", "write it as a text")

@@ -12,7 +12,7 @@ A batch is one line of ASCII JSON without blanks, exactly
 Instants are RFC 3339 in UTC, addresses `<provider>/<kind>/<name>`.  What the fields mean stands at the
 classes of `model.entry` (and `model.manifest.Lifecycle` for `lifecycle`); `?` marks those with a default.
 
-    run_started       run at holder tool commit? plan?
+    run_started       run at holder tool commit? plan? places?
     run_finished      run at exit_code counts?
     lease_taken       run at holder until
     lease_renewed     run at until

@@ -127,6 +127,8 @@ class Fold:
         return table.pop(key, None)
 
     def _run_started(self, entry: RunStarted) -> None:
+        for provider, place in entry.places.items():
+            self._put(self.recorded.places, provider, place)
         plans = self.recorded.plans
         if entry.plan is not None and entry.plan not in plans:
             plan = entry.plan

@@ -3,8 +3,8 @@
     {"format":"reconciler.checkpoint/1","sum":S,"state":{...}}
 
 `sum` is the hexadecimal SHA-256 of the bytes of `state`, whose fields are `head` (the SHA-256 of the
-last batch that was folded), `lineage`, `position`, `changed`, `resources`, `exports`, `in_doubt`, `plans`
-and `lease`, as in `model.recorded`.  A checkpoint only saves time: whoever cannot read one replays the log.
+last batch that was folded), `lineage`, `position`, `changed`, `resources`, `exports`, `in_doubt`, `plans`,
+`places` and `lease`, as in `model.recorded`.  A checkpoint only saves time: whoever cannot read one replays the log.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def dump(recorded: Recorded, head: str) -> bytes:
             "exports": [records.encode(export) for export in recorded.exports.values()],
             "in_doubt": [records.encode(doubt) for doubt in recorded.in_doubt.values()],
             "plans": sorted(recorded.plans),
+            "places": recorded.places,
             "lease": None if recorded.lease is None else records.encode(recorded.lease),
         }
     )
@@ -54,6 +55,7 @@ def load(data: bytes) -> tuple[Recorded, str]:
         exports={export.address: export for export in exports},
         in_doubt={doubt.operation: doubt for doubt in doubts},
         plans=set(found["plans"]),
+        places=found["places"],
         lease=None if found["lease"] is None else records.decode(Lease, found["lease"]),
     )
     return recorded, found["head"]

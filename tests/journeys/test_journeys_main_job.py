@@ -268,6 +268,19 @@ def test_apply_asks_and_silence_is_not_consent(project: Callable[[str], Program]
     assert len(program("state", "list", "--sandbox", "--format", "json").json["resources"]) == 1
 
 
+def test_a_log_is_not_believed_about_another_organization(project: Callable[[str], Program]) -> None:
+    program = project(REPORT)
+    assert program("apply", "--sandbox", "--yes").code == 0
+    acme = (program.folder / "manifests/reconciler.yaml").read_text(encoding="utf-8")
+    program.write("manifests/reconciler.yaml", acme + "spec: {providers: {blue: {organization: other}}}\n")
+    refused = program("plan", "--sandbox")
+    assert refused.code == 5
+    assert "organization other" in refused.err
+    assert program("apply", "--sandbox", "--yes").code == 5
+    assert program("apply", "--sandbox", "--yes", "--retarget").code == 0
+    assert program("plan", "--sandbox", "--detailed-exitcode").code == 0
+
+
 def test_the_sandbox_forgets_on_request(project: Callable[[str], Program]) -> None:
     program = project(REPORT)
     program("apply", "--sandbox", "--yes")

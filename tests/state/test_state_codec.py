@@ -35,7 +35,9 @@ holders = st.builds(Holder, text, text, text, text, text)
 integers = st.integers(0, 2**40)
 
 STRATEGIES: dict[type[Entry], st.SearchStrategy[Entry]] = {
-    entries_of.RunStarted: st.builds(entries_of.RunStarted, text, text, holders, text, optional, optional),
+    entries_of.RunStarted: st.builds(
+        entries_of.RunStarted, text, text, holders, text, optional, optional, st.dictionaries(text, text)
+    ),
     entries_of.RunFinished: st.builds(
         entries_of.RunFinished, text, text, integers, st.dictionaries(text, integers, max_size=2)
     ),

@@ -129,6 +129,14 @@ def test_a_doubt_says_since_when_and_why() -> None:
     assert (doubt.since, doubt.intended_at, doubt.reason) == (at(9), at(1), "timed out")
 
 
+def test_a_run_says_where_the_objects_are() -> None:
+    first = RunStarted("r1", at(0), ME, "1", places={"blue": "here", "pipefy": "there"})
+    assert folded(first, RunStarted("r2", at(1), ME, "1", places={"blue": "elsewhere"})).places == {
+        "blue": "elsewhere",
+        "pipefy": "there",
+    }
+
+
 def test_settling_is_the_late_outcome() -> None:
     doubt = [intended(), Doubted("r1", "o1", at(2), "timed out")]
     found = folded(
