@@ -37,7 +37,7 @@ DOWNLOADS = Path("exports")
 @dataclass(frozen=True, slots=True)
 class Orders:
     """What was asked for.  `saved` is a plan file, None to plan afresh; `timeout` bounds one request, in seconds;
-    `retarget` believes that recorded objects are where requests go now."""
+    `retarget` believes that recorded objects are where requests go now, `refresh` looks at them first."""
 
     options: Options
     saved: Path | None = None
@@ -45,6 +45,7 @@ class Orders:
     allow_deletes: int | None = None
     select: tuple[str, ...] = ()
     retarget: bool = False
+    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class _Apply:
             allowed = self.orders.allow_deletes
             self.talk.show(plan, safety.warnings(plan, recorded, project.safety, allowed))
             safety.refuse(plan, recorded, project.safety, allowed)
-            if not plan.steps and not plan.pending and not self.orders.retarget:
+            if not plan.steps and not plan.pending and saved is None and not self.orders.retarget:
                 return self._ended(0, recorded)
             # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
             if plan.steps and saved is None and not self.talk.confirm():
@@ -205,7 +206,13 @@ class _Apply:
         return log.recorded
 
     def _plan(self, recorded: Recorded) -> Plan:
-        return planner.make(self.wiring, self._declared(), recorded, self.targets, select=self.orders.select).plan
+        desired, observed = self._declared(), None
+        if self.orders.refresh:
+            looking = planner.observe(self.wiring, desired, recorded, self.targets, timeout=self.orders.timeout)
+            observed = asyncio.run(looking)
+        return planner.make(
+            self.wiring, desired, recorded, self.targets, observed=observed, select=self.orders.select
+        ).plan
 
     def _declared(self) -> Desired:
         return self.wiring.desired() if self.desired is None else self.desired

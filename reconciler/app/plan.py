@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from reconciler.app.settings import TOOL
 from reconciler.app.wiring import Wiring
@@ -17,6 +18,9 @@ from reconciler.model.outcome import Observed
 from reconciler.model.plan import Due, Plan, Target
 from reconciler.model.recorded import Recorded
 from reconciler.model.values import Address
+
+_READERS: Final = 10
+"""Reads in flight at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,6 @@ async def plan(
     refresh: bool = False,
     select: Sequence[str] = (),
     timeout: float = 30.0,
-    concurrency: int = 10,
     retarget: bool = False,
 ) -> Planned:
     """Return the plan; nothing is written and nothing sent, but for reads when `refresh` is set.
@@ -52,8 +55,7 @@ async def plan(
         check_places(recorded, targets)
     observed = None
     if refresh:
-        async with AsyncExitStack() as stack:
-            observed = await _observe(stack, wiring, desired, recorded, targets, timeout, concurrency)
+        observed = await observe(wiring, desired, recorded, targets, timeout=timeout)
     return make(wiring, desired, recorded, targets, observed=observed, select=select)
 
 
@@ -131,28 +133,24 @@ def due_exports(wiring: Wiring, desired: Desired, recorded: Recorded, now: datet
     return found
 
 
-async def _observe(
-    stack: AsyncExitStack,
-    wiring: Wiring,
-    desired: Desired,
-    recorded: Recorded,
-    targets: Mapping[str, Target],
-    timeout: float,
-    concurrency: int,
+async def observe(
+    wiring: Wiring, desired: Desired, recorded: Recorded, targets: Mapping[str, Target], *, timeout: float
 ) -> dict[Address, Observed | None]:
+    """Every recorded object as it is now, None for those that are gone; the clients cannot send a mutation."""
     names = {address.provider for address in recorded.resources}
-    connected = await wiring.connect(
-        stack,
-        {name: targets[name] for name in names},
-        timeout=timeout,
-        concurrency=concurrency,
-        desired=desired,
-        read_only=True,
-    )
     observed: dict[Address, Observed | None] = {}
-    for name, provider in connected.items():
-        of_provider = [kept for kept in recorded.resources.values() if kept.address.provider == name]
-        observed.update(await provider.observe(of_provider))
+    async with AsyncExitStack() as stack:
+        connected = await wiring.connect(
+            stack,
+            {name: targets[name] for name in names},
+            timeout=timeout,
+            concurrency=_READERS,
+            desired=desired,
+            read_only=True,
+        )
+        for name, provider in connected.items():
+            of_provider = [kept for kept in recorded.resources.values() if kept.address.provider == name]
+            observed.update(await provider.observe(of_provider))
     return observed
 
 

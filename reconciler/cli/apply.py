@@ -37,6 +37,7 @@ from reconciler.model.plan import Plan
 @option("--yes", is_flag=True, help="Do not ask.")
 @option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="Let up to N deletes through the valve.")
 @option("--accept-drift", is_flag=True, help="Overwrite live objects that were changed outside.")
+@option("--refresh", is_flag=True, help="Look at the live objects first, and put right what was changed outside.")
 @option("--no-wait", is_flag=True, help="Leave started exports in flight for the next apply.")
 @option(
     "--concurrency", type=click.IntRange(1, 200), metavar="N", default=10, show_default=True, help="Requests at a time."
@@ -64,6 +65,7 @@ def command(
     yes: bool,
     allow_deletes: int | None,
     accept_drift: bool,
+    refresh: bool,
     no_wait: bool,
     concurrency: int,
     timeout: float,
@@ -77,8 +79,10 @@ def command(
     from reconciler.app.wiring import Wiring
     from reconciler.engine.options import Options
 
-    if planfile is not None and select:
-        raise click.UsageError("--select narrows a new plan; a saved plan is performed as it is")
+    if planfile is not None and (select or refresh or retarget):
+        raise click.UsageError(
+            "--select, --refresh and --retarget are for a new plan; a saved one is performed as it is"
+        )
     chosen = settings()
     options = Options(
         concurrency=concurrency,
@@ -88,7 +92,13 @@ def command(
         accept_drift=accept_drift,
     )
     orders = Orders(
-        options=options, saved=planfile, timeout=timeout, allow_deletes=allow_deletes, select=select, retarget=retarget
+        options=options,
+        saved=planfile,
+        timeout=timeout,
+        allow_deletes=allow_deletes,
+        select=select,
+        retarget=retarget,
+        refresh=refresh,
     )
     with _reporter(format_) as emit:
 
@@ -150,7 +160,7 @@ def _reporter(format_: str) -> Iterator[Emit]:
     try:
         if given("quiet"):
             yield keeping(lambda event: None)
-        elif colored(sys.stderr):
+        elif colored(sys.stderr) and sys.stderr.isatty():
             with renderer("events", "rich")() as live:
                 yield keeping(live)
         else:

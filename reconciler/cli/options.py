@@ -34,6 +34,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     source = ctx.get_parameter_source(name)
     if source is ParameterSource.COMMANDLINE or name not in given:
         given[name] = _Given(value, source)
+    if name == "color":
+        ctx.color = {"always": True, "never": False}.get(given[name].value)
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -118,7 +120,7 @@ def format_before(command: Command) -> Command:
         if value is not None:
             ctx.find_root().ensure_object(dict)["format"] = _Given(value, ParameterSource.COMMANDLINE)
 
-    return click.option("--format", metavar="FORMAT", callback=remember, expose_value=False, help="As of the command.")(
+    return option("--format", metavar="FORMAT", callback=remember, expose_value=False, help="As of the command.")(
         command
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 import click
 
-from reconciler.cli.options import colored, common, formats, option, settings
+from reconciler.cli.options import colored, common, detail, formats, option, settings
 from reconciler.cli.options import retarget as retarget_option
 from reconciler.cli.options import select as select_option
 from reconciler.cli.options import timeout as timeout_option
@@ -42,11 +41,14 @@ def command(
 
     Offline, without credentials, unless --refresh asks for the live objects.
     """
+    import asyncio
+
     from reconciler.app import plan as use_case
     from reconciler.app.wiring import Wiring
 
     wiring = Wiring(settings())
     planned = asyncio.run(use_case.plan(wiring, refresh=refresh, select=select, timeout=timeout, retarget=retarget))
+    detail(f"state: {planned.recorded.position} batches, {len(planned.recorded.resources)} resources")
     if out is not None:
         use_case.save(wiring, planned.plan, out)
     write_plan(planned.plan, planned.warnings, format_, color=colored(sys.stdout))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common, format_before, formats, option, write_lines
+from reconciler.cli.options import common, format_before, formats, note, option, write_lines
 
 _data = option(
     "--data",
@@ -66,17 +66,22 @@ def reset(format_: str) -> None:
     """Forget everything the sandbox was told: its data and its log."""
     from reconciler.app import sandbox
 
-    write_lines([file.as_posix() for file in sandbox.reset()], format_, "removed ")
+    removed = [file.as_posix() for file in sandbox.reset()]
+    write_lines(removed, format_, "removed ")
+    if not removed:
+        note("there was nothing to forget")
 
 
 @command.command("switches")
 @common
 @formats("text", "json")
-def switches(format_: str) -> None:
-    """List the behaviour switches, their values and what they settle."""
+@click.argument("settings", nargs=-1, metavar="[NAME=VALUE]...")
+@_data
+def switches(format_: str, settings: tuple[str, ...], data: Path | None) -> None:
+    """Set behaviour switches; list them all, with their values and what they settle."""
     from reconciler.app import sandbox
 
-    write_lines(sandbox.switches(), format_)
+    write_lines(sandbox.switches(data, settings), format_)
 
 
 @command.group("faults")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from reconciler.cli.options import (
@@ -65,6 +63,8 @@ def settle(format_: str, address: str | None, verdict: str | None, timeout: floa
     --as ID says that it happened and made the object (or export) with this id, --as applied that it
     happened, --as absent that it never did.  Shows the state then; exits with 7 while something is in doubt.
     """
+    import asyncio
+
     from reconciler.app import settle as use_case
     from reconciler.app import state
     from reconciler.app.wiring import Wiring

@@ -91,13 +91,13 @@ def _declared(
         findings.add(
             "no-manifests",
             f"the manifests folder {folder.shown} has no manifest files",
-            hint="a manifest is a *.yaml or *.yml file; to delete everything, use destroy",
+            hint="a manifest is a *.yaml or *.yml file; an empty folder never means to delete everything",
         )
     elif not declared and not findings.errors:
         findings.add(
             "no-manifests",
             f"the {len(names)} manifest files in {folder.shown} declare nothing",
-            hint="to delete everything, use destroy",
+            hint="no resources never means to delete everything",
         )
     links = Links(declared, findings)
     links.addresses()

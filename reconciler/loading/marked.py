@@ -199,6 +199,7 @@ class _Reader:
         stack: list[_Frame] = []
         anchors: dict[str, tuple[JSON, Node, int]] = {}
         begun = self._weight
+        limit = min(begun + MAX_DOCUMENT, MAX_FILE)
         while True:
             event = get()
             kind = event.__class__
@@ -218,7 +219,7 @@ class _Reader:
             elif kind is DocumentEndEvent:
                 document.nodes = self._weight - begun
                 return
-            if self._weight - begun > MAX_DOCUMENT or self._weight > MAX_FILE:
+            if self._weight > limit:
                 raise _RefusedError(
                     "yaml-size",
                     "the document is too big once its aliases are written out",

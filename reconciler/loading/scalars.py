@@ -11,6 +11,8 @@ from reconciler.model.values import JSON
 STARTS: Final = frozenset("+-.0123456789nNtTfF~")
 """What a plain scalar that is not a string can start with."""
 
+_NUMBER_STARTS: Final = frozenset("+-.0123456789")
+
 MAX_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exact."""
 
@@ -42,6 +44,8 @@ def resolve(text: str) -> JSON:
     """
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMBER_STARTS:
+        return text
     if _INTEGER.fullmatch(text):
         return _integer(text, 10)
     if _BASED.fullmatch(text):

@@ -10,7 +10,9 @@ from typing import Final
 
 from reconciler.model.values import JSON
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_ENCODE: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+).encode
 _LEAVES: Final = frozenset({str, bool, type(None)})
 # RFC 8785 sorts keys by their UTF-16 code units: as code points are sorted, but for these.
 _SORTED_OTHERWISE: Final = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")

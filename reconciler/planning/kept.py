@@ -38,7 +38,7 @@ def declared(
     if resource is None:
         return _create(manifest, kind, spec, "new")
     if drifted is not None and drifted.missing:
-        return _create(manifest, kind, spec, "gone from the service")
+        return [_gone(resource), *_create(manifest, kind, spec, "gone from the service")]
     recorded = spec if same(resource.spec, spec) else kind.normalise(resource.spec)
     before, changes, reason = _difference(
         recorded, spec, kind.normalise(observed.content) if drifted and observed else None
@@ -60,6 +60,19 @@ def declared(
             warnings=tuple(kind.widens(before, spec)),
         )
     ]
+
+
+def _gone(resource: Resource) -> Step:
+    """What is recorded of an object that is no longer there makes room for a new one."""
+    return Step(
+        address=resource.address,
+        action=Action.FORGET,
+        reason="its object is gone from the service",
+        id=resource.id,
+        lifecycle=resource.lifecycle,
+        labels=resource.labels,
+        warnings=("an object that may no longer be seen looks just as gone: if that is it, stop here",),
+    )
 
 
 def removed(resource: Resource, drifted: Drift | None, observed: Observed | None) -> Step:

@@ -5,6 +5,7 @@ Pure: doubts and live objects in, one settlement for each doubt out.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,10 +18,11 @@ from reconciler.model.recorded import Doubt
 from reconciler.model.values import JSONObject
 from reconciler.providers.values import parse_instant
 
-TOLERANCE: Final = timedelta(minutes=2)
+TOLERANCE: Final = timedelta(seconds=10)
 """How far the two clocks may be apart although their difference has been measured."""
 
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+_TELLING: Final = 20  # characters of a title that say enough to recognise one that was cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def settle(
 
     Two creates of equal content cannot be told apart, so they share what is found: as many objects as
     doubts, or fewer, made since the first intention, are adopted in the order they were made.  More of
-    them, older ones, or one of the same title with other content are left to a person.  `taken` are ids
-    of other resources; `offset` is how far the service's clock is ahead of ours.
+    them, only older ones, or one of much the same title with other content are left to a person: a service
+    may keep a title otherwise than it was sent.  `taken` are ids of other resources; `offset` is how far the service's clock is ahead of ours.
     """
     settled: dict[str, Settlement] = {}
     creates: dict[bytes, list[Doubt]] = {}
@@ -75,12 +77,23 @@ def settle(
     free: dict[str, list[Live]] = {}
     for found in live.values():
         if found.id not in taken:
-            free.setdefault(found.title, []).append(found)
+            free.setdefault(_gist(found.title)[:_TELLING], []).append(found)
     groups = [_Group(same, free, read) for same in creates.values()]
     matched = {found.id for group in groups for found in group.equal}
     for group in groups:
         settled.update(group.settle(offset, matched))
     return settled
+
+
+def _gist(title: str) -> str:
+    """A title without what a service might change of it: blanks, case, compatibility forms."""
+    return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two titles may be the same one, perhaps cut."""
+    one, other = sorted((_gist(one), _gist(other)), key=len)
+    return one == other or (len(one) >= _TELLING and other.startswith(one))
 
 
 def _settle_known(doubt: Doubt, found: Live | None, read: Read) -> Settlement:
@@ -94,12 +107,13 @@ def _settle_known(doubt: Doubt, found: Live | None, read: Read) -> Settlement:
 
 
 class _Group:
-    """Doubtful creates of equal content, and the free live objects of their title."""
+    """Doubtful creates of equal content, and the free live objects of much the same title."""
 
     def __init__(self, doubts: Sequence[Doubt], free: Mapping[str, Sequence[Live]], read: Read) -> None:
         self.doubts = sorted(doubts, key=lambda doubt: (doubt.intended_at, doubt.operation))
         after: JSONObject = self.doubts[0].after or {}
-        namesakes = free.get(str(after.get("title", after.get("name"))), ())
+        title = str(after.get("title", after.get("name")))
+        namesakes = [found for found in free.get(_gist(title)[:_TELLING], ()) if _alike(found.title, title)]
         self.contents = {found.id: read(found, after)[0] for found in namesakes}
         self.equal = [found for found in namesakes if self.contents[found.id] == after]
         self.others = [found for found in namesakes if self.contents[found.id] != after]
@@ -108,18 +122,18 @@ class _Group:
         """`matched` are the ids that some group's content equals."""
         first = parse_instant(self.doubts[0].intended_at) or _EARLIEST
         since = first + offset - TOLERANCE if first > _EARLIEST else first
-        made = sorted(self.equal, key=lambda found: (found.created or _EARLIEST, found.id))
+        equal = sorted(self.equal, key=lambda found: (found.created or _EARLIEST, found.id))
+        made = [found for found in equal if found.created is not None and found.created >= since]
         twins = [found for found in self.others if found.id not in matched and (found.created or since) >= since]
-        older = [found for found in made if found.created is None or found.created < since]
         reason = ""
-        if older:
+        if len(made) < len(self.doubts) and len(made) < len(equal):
             reason = "an equal object that is not managed here was there before"
         elif len(made) > len(self.doubts):
             reason = "there are more equal objects than were asked for"
         elif twins and len(made) < len(self.doubts):
-            reason = "an object of the same title was made since, with other content"
+            reason = "an object of much the same title was made since, with other content"
         if reason:
-            candidates = tuple(found.id for found in (*made, *twins))
+            candidates = tuple(found.id for found in (*equal, *twins))
             return {doubt.operation: Unclear(reason, candidates) for doubt in self.doubts}
         settled: dict[str, Settlement] = {doubt.operation: Absent() for doubt in self.doubts}
         for doubt, found in zip(self.doubts, made, strict=False):

@@ -23,6 +23,7 @@ _HIDDEN: Final = (
     "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"
 )
 _INVISIBLE: Final = re.compile(f"[{_HIDDEN}]")
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -32,12 +33,14 @@ def plain(text: str) -> str:
     Control, bidirectional, zero-width and line-separating characters appear as `\\n` or `\\u202e`.
     Applying it twice changes nothing more.
     """
+    if text.isascii() and text.isprintable():  # nearly always, and much sooner known
+        return text
     return _INVISIBLE.sub(_number, text)
 
 
 def literal(value: JSON) -> str:
     """Return a JSON value as JSON on one line, every character visible."""
-    return plain(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    return plain(_ENCODE(value))
 
 
 def _number(found: re.Match[str]) -> str:

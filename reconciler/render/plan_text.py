@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.plan import Action, Change, Drift, Plan, Step
@@ -102,6 +103,7 @@ def _changes(changes: Iterable[Change], *, new: bool = False) -> Iterator[str]:
             yield f"    ... and {len(parts) - _PARTS:,} more parts of {_label(change.path)}"
 
 
+@lru_cache(maxsize=1024)  # the same fields in every resource
 def _label(path: Path) -> str:
     return plain(path_text(path)) or "(all)"
 

@@ -86,7 +86,7 @@ class Reader:
         if not _QUERY.match(document):
             raise ValueError("only queries can be sent by a reading client")
         verdict = await self._converse(document, variables, reading=True)
-        host = self._url.host
+        host = self._url.netloc.decode("ascii")
         match verdict:
             case Answer() if verdict.data is not None and not verdict.errors:
                 return verdict
@@ -101,7 +101,7 @@ class Reader:
             case Rejected():
                 raise Unavailable(f"{host} refused to answer: {verdict.message}")
             case Lost():
-                raise Unavailable(f"{host} could not be read: {verdict.reason}", "try again later")
+                raise Unavailable(f"{host} could not be reached: {verdict.reason}", "is the address right? try again later")
 
     def download(self, url: Secret) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Stream a file without credentials; raises LinkExpired or Unavailable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from running import Ran
 
+from reconciler.app.clock import SystemClock
 from reconciler.cli.program import run
 from reconciler.sandbox.store import Store
 from reconciler.sandbox.switches import Switches
@@ -79,6 +81,16 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         if name.startswith(("RECONCILER_", "BLUE_", "PIPEFY_")) or name == "NO_COLOR":
             monkeypatch.delenv(name)
     return Cli(tmp_path, capsys)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between two tries take a fiftieth of their time."""
+
+    async def sleep(self: SystemClock, seconds: float) -> None:
+        await asyncio.sleep(seconds / 50)
+
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
 
 
 @pytest.fixture

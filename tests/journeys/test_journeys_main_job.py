@@ -304,6 +304,23 @@ def test_drift_is_reported_apart_and_a_plan_with_refresh_puts_it_right(project: 
     assert program("plan", "--sandbox", "--refresh", "--detailed-exitcode").code == 0
 
 
+def test_what_is_gone_from_the_service_is_made_again_on_request(project: Callable[[str], Program]) -> None:
+    from reconciler.sandbox.store import Store
+
+    program = project(REPORT)
+    program("apply", "--sandbox", "--yes")
+    store = Store(program.folder / ".reconciler" / "sandbox.db")
+    (report,) = store.all("blue_report")
+    store.delete("blue_report", report["id"])
+    store.close()
+    assert program("plan", "--sandbox", "--detailed-exitcode").code == 0
+    plan = program("plan", "--sandbox", "--refresh", "--format", "json").json
+    assert [drift["missing"] for drift in plan["drift"]] == [True]
+    assert [step["action"] for step in plan["steps"]] == ["forget", "create"]
+    assert program("apply", "--sandbox", "--yes", "--refresh").code == 0
+    assert program("plan", "--sandbox", "--refresh", "--detailed-exitcode").code == 0
+
+
 def _edit_outside(folder: Path, title: str) -> None:
     """Somebody renames the one Blue report in the service itself."""
     from reconciler.sandbox.store import Store

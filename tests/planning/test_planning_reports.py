@@ -152,8 +152,10 @@ class TestRefresh:
         have = world.recorded(world.resource(R, {"title": "T"}))
         plan = world.make(world.desired(world.manifest(R, {"title": "T"})), have, observed={world.address(R): None})
         assert plan.drift == (Drift(world.address(R), "r1", missing=True),)
-        [step] = plan.steps
-        assert (step.action, step.reason, step.id) == (Action.CREATE, "gone from the service", None)
+        forget, create = plan.steps
+        assert (forget.action, forget.id) == (Action.FORGET, "r1")
+        assert "gone" in forget.reason
+        assert (create.action, create.reason, create.id) == (Action.CREATE, "gone from the service", None)
 
     def test_a_missing_object_without_manifest_is_forgotten_even_when_protected(self, world: Any) -> None:
         have = world.recorded(world.resource(R, {"title": "T"}, lifecycle=Lifecycle(protect=True)))

@@ -338,6 +338,34 @@ def test_a_new_twin_with_other_content_is_left_to_a_person(either: Any, clock: A
     assert settle(bench, doubt(address, Action.CREATE, after, at=clock.instant.isoformat())) == {"o1": Absent()}
 
 
+def test_an_object_made_since_is_adopted_though_an_older_one_equals_it(either: Any, clock: Any) -> None:
+    bench, kind, address, spec = either
+    after = kind.creation(spec)
+    perform(bench, step(address, Action.CREATE, after))
+    clock.instant += timedelta(minutes=10)
+    late = clock.instant.isoformat()
+    perform(bench, step(address, Action.CREATE, after))
+    assert settle(bench, doubt(address, Action.CREATE, after, at=late))["o1"].id == "902"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["Weekly report of the whole of EMEA", "  weekly  report of the whole of\tEMEA ", "Weekly report of the wh"],
+    ids=["as sent", "other blanks and case", "cut"],
+)
+def test_a_title_that_the_service_may_have_changed_is_not_taken_for_absence(kept: str, clock: Any) -> None:
+    spec = {"title": "Weekly report of the whole of EMEA", "dataSources": []}
+    live = {"new": settling.Live("new", kept, clock.instant, None, {**spec, "title": kept})}
+
+    def read(found: Any, after: Any) -> Any:
+        return {**after, "title": found.title}, True
+
+    settled = settling.settle([doubt(SALES, Action.CREATE, spec)], live, (), read, timedelta())
+    assert isinstance(settled["o1"], Done if kept == spec["title"] else Unclear)
+    other = {"new": settling.Live("new", "Weekly report", clock.instant, None, {})}
+    assert settling.settle([doubt(SALES, Action.CREATE, spec)], other, (), read, timedelta()) == {"o1": Absent()}
+
+
 def test_the_clocks_may_differ(blue: Any, clock: Any) -> None:
     """The service is an hour ahead, so what it made "now" by our clock is an hour old."""
     spec = {"title": "t", "dataSources": []}

@@ -136,7 +136,8 @@ class Strict:
         ran = self.apply(*arguments, quick=quick, **variables)
         assert ran.code == 0, ran.err
         self.single()
-        assert self.run("plan", "--detailed-exitcode", **variables).code == 0
+        left = self.run("plan", "--refresh", "--detailed-exitcode", **variables)
+        assert left.code == 0, left.out
         assert self.server.violations == []
         return ran
 

@@ -70,9 +70,9 @@ class SqliteBackend:
             if not self._is_ours(db):
                 return None, ()
             last, said = db.execute(
-                "SELECT ifnull((SELECT max(position) FROM batches WHERE log = ?1), 0),"
-                " ifnull((SELECT position FROM logs WHERE log = ?1), 0)",
-                (self._log,),
+                "SELECT ifnull((SELECT max(position) FROM batches WHERE log = ?), 0),"
+                " ifnull((SELECT position FROM logs WHERE log = ?), 0)",
+                (self._log, self._log),
             ).fetchone()
             if last != said:
                 raise self._refusal(f"is damaged: the log should end at {said}, but ends at {last}", _RESTORE)
@@ -102,10 +102,10 @@ class SqliteBackend:
                     for statement in _SCHEMA:
                         db.execute(statement)
                 if position == 1:
-                    claim = "INSERT INTO logs (log, position) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
+                    claim = "INSERT INTO logs (log, position) VALUES (:log, :position) ON CONFLICT DO NOTHING"
                 else:
-                    claim = "UPDATE logs SET position = ?2 WHERE log = ?1 AND position = ?2 - 1"
-                if db.execute(claim, (self._log, position)).rowcount != 1:
+                    claim = "UPDATE logs SET position = :position WHERE log = :log AND position = :position - 1"
+                if db.execute(claim, {"log": self._log, "position": position}).rowcount != 1:
                     raise Conflict(f"Position {position} of the log in {self._name} is not free.")
                 db.execute("INSERT INTO batches VALUES (?, ?, ?)", (self._log, position, batch))
                 db.execute("COMMIT")
