@@ -81,7 +81,7 @@ def command(
 
     if planfile is not None and (select or refresh or retarget):
         raise click.UsageError(
-            "--select, --refresh and --retarget are for a new plan; a saved one is performed as it is"
+            "a saved plan is performed as it is: no --select, --refresh or --retarget"
         )
     chosen = settings()
     options = Options(

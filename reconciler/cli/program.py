@@ -38,11 +38,21 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # only text files have it
+    code = _run(arguments)
     try:
-        return int(program.main(list(arguments), prog_name="reconciler", standalone_mode=False) or 0)
-    except BrokenPipeError:
+        sys.stdout.flush()
+    except OSError:
         # whoever reads us has gone: nothing left to say, and Python must not try again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        # not `main`, which ends the process itself when a pipe is closed
+        with program.make_context("reconciler", list(arguments)) as ctx:
+            return int(program.invoke(ctx) or 0)
+    except BrokenPipeError:
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence: a bug must be told as one
         return _report(error)

