@@ -72,6 +72,9 @@ def _report(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             print_error("interrupted; everything done is recorded")
             return 130
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return 64
         case click.ClickException():
             where = getattr(error, "ctx", None)
             print_error(error.format_message(), f"see {where.command_path} --help" if where else "")

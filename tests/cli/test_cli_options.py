@@ -20,7 +20,7 @@ spec:
   title: Test sales
   dataSources: [{filters: {done: false}}]
 """
-OTHER = REPORT.replace("sales", "other").replace("me", "you")
+OTHER = REPORT.replace("sales", "other").replace("owner: me", "owner: you")
 
 
 def commands(command: click.Command = program, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
