@@ -80,9 +80,7 @@ def command(
     from reconciler.engine.options import Options
 
     if planfile is not None and (select or refresh or retarget):
-        raise click.UsageError(
-            "a saved plan is performed as it is: no --select, --refresh or --retarget"
-        )
+        raise click.UsageError("a saved plan is performed as it is: no --select, --refresh or --retarget")
     chosen = settings()
     options = Options(
         concurrency=concurrency,

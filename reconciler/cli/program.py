@@ -63,10 +63,8 @@ def _report(error: BaseException) -> int:
     match error:
         case InvalidManifests():
             _print_diagnostics(error)
-            return error.exit_code
         case ReconcilerError():
             print_error(error.message, error.hint)
-            return error.exit_code
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
@@ -79,9 +77,10 @@ def _report(error: BaseException) -> int:
             where = getattr(error, "ctx", None)
             print_error(error.format_message(), f"see {where.command_path} --help" if where else "")
             return 64
-    traceback.print_exception(error, file=sys.stderr)
-    print_error("this is a defect of reconciler, not of your manifests; everything done is recorded")
-    return 1
+        case _:
+            traceback.print_exception(error, file=sys.stderr)
+            print_error("this is a defect of reconciler, not of your manifests; everything done is recorded")
+    return error.exit_code if isinstance(error, ReconcilerError) else 1
 
 
 def _print_diagnostics(error: InvalidManifests) -> None:

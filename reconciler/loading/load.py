@@ -15,10 +15,10 @@ from reconciler.loading.project import project_of
 from reconciler.loading.sources import Findings
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.manifest import Desired, Project
-from reconciler.model.ports import Kind
 
 if TYPE_CHECKING:
     from reconciler.loading.manifests import Declared
+    from reconciler.model.ports import Kind
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
@@ -17,8 +17,10 @@ from reconciler.loading.templates import TemplateError, Templates, has_template
 from reconciler.loading.wording import spoken, validate
 from reconciler.model.diagnostic import Violation
 from reconciler.model.manifest import Lifecycle, Manifest, OnRemove
-from reconciler.model.ports import Kind
 from reconciler.model.values import JSON, Address, JSONObject, Path, Span, lookup
+
+if TYPE_CHECKING:
+    from reconciler.model.ports import Kind
 
 MAX_ENTRIES: Final = 10_000
 """Resources that one forEach can make."""

@@ -11,6 +11,7 @@ import json
 import time
 
 _SHARED = '"config":null,"reportUsers":[],"createdAt":"2026-01-01T00:00:00Z","updatedAt":"2026-01-01T00:00:00Z"'
+_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
 _span = {"first": 0.0, "last": 0.0}
 _made = 0
 
@@ -33,9 +34,7 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
                 length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
                 body = await reader.readexactly(int(length[15:]))
                 answer = await _answer(body, float(path[1:]) / 1000)
-            writer.write(
-                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n{answer}".encode()
-            )
+            writer.write(f"{_HEAD}{len(answer)}\r\n\r\n{answer}".encode())
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 

@@ -90,12 +90,14 @@ def test_quiet_leaves_the_results_and_the_errors(cli: Any) -> None:
     assert "error[" in cli(*ONCE, "-q").err
 
 
-def test_in_colour_the_display_is_live(cli: Any) -> None:
+def test_a_pipe_that_wants_colour_gets_it_and_every_line(cli: Any) -> None:
     cli.declare(BLUE)
     ran = cli(*ONCE, "--color", "always")
     assert ran.code == 0
-    assert "\x1b[" in ran.err
+    assert "create blue/report/sales: begins" in ran.err
     assert "\x1b[" in ran.out
+    cli.declare(BLUE.replace("Test sales", "Test more"))
+    assert "\x1b" not in cli(*ONCE, "--color", "never").out
 
 
 @pytest.mark.parametrize("answer", ["y\n", "Y\n", "yes\n", " YES \n"])
@@ -341,6 +343,47 @@ def test_drift_is_never_overwritten_unasked(cli: Any) -> None:
     assert [report["title"] for report in cli.live()] == ["Test by hand"]
     assert cli(*ONCE, RECONCILER_ACCEPT_DRIFT="1").code == 0
     assert [report["title"] for report in cli.live()] == ["Test again"]
+
+
+def test_an_apply_that_looks_first_puts_drift_right(cli: Any) -> None:
+    cli.declare(BLUE, BLUE.replace("sales", "other"))
+    cli(*ONCE)
+    first, second = cli.live()
+    with cli.store() as store, store.transaction():
+        store.put("blue_report", first["id"], {**first, "title": "Test by hand"})
+        store.delete("blue_report", str(second["id"]))
+    assert cli(*ONCE, "--refresh").code == 0
+    assert sorted(str(report["title"]) for report in cli.live()) == ["Test other", "Test sales"]
+    assert cli("plan", "--sandbox", "--refresh", "--detailed-exitcode").code == 0
+
+
+def test_a_log_is_not_believed_about_another_place(cli: Any) -> None:
+    organization = (
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
+        "spec: {providers: {blue: {organization: %s}}}\n"
+    )
+    cli.declare(BLUE, project=organization % "acme")
+    assert cli(*ONCE).code == 0
+    cli.declare(BLUE, project=organization % "globex")
+    for arguments in (("plan", "--sandbox"), ("plan", "--sandbox", "--refresh"), ONCE):
+        refused = cli(*arguments)
+        assert refused.code == 5, arguments
+        assert refused.out == ""
+        assert "--retarget" in refused.err
+    assert len(cli.live()) == 1
+    assert cli("plan", "--sandbox", "--retarget").code == 0
+    assert cli(*ONCE, "--retarget").code == 0
+    assert cli("plan", "--sandbox").code == 0
+
+
+@pytest.mark.parametrize("option", ["--refresh", "--retarget", "--select=blue/*"])
+def test_a_saved_plan_is_performed_as_it_is(cli: Any, option: str) -> None:
+    cli.declare(BLUE)
+    cli("plan", "--sandbox", "--out", "p.json")
+    ran = cli("apply", "p.json", "--sandbox", option)
+    assert ran.code == 64
+    assert option.partition("=")[0] in ran.err
+    assert cli("apply", "p.json", "--sandbox").code == 0
 
 
 def test_what_vanished_is_seen_by_refresh_and_made_again(cli: Any) -> None:

@@ -192,19 +192,21 @@ def test_a_read_that_fails_leaves_nothing_sure_to_say(cli: Any) -> None:
 
 def test_a_server_that_is_not_there_is_7_and_named(cli: Any) -> None:
     cli.declare(BLUE)
-    apply(cli, code=0)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        port = nobody.getsockname()[1]
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
         ran = cli(
-            *("plan", "--refresh", "--state", "sqlite:.reconciler/sandbox-state.db"),
-            BLUE_API_URL=f"http://127.0.0.1:{port}/graphql",
+            *("apply", "--yes", "--format", "json"),
+            BLUE_API_URL=f"http://{place}/graphql",
             BLUE_TOKEN_ID="x",
             BLUE_TOKEN_SECRET="pat_x",
             BLUE_ORG_ID="acme",
-            RECONCILER_TRUSTED_HOSTS=f"127.0.0.1:{port}",
+            RECONCILER_TRUSTED_HOSTS=place,
         )
-    assert (ran.code, ran.out) == (0, "") or ran.code == 7, ran.err
+    assert ran.code == 7, ran.err
+    (rejected,) = [event for event in ran.events if event["type"] == "step.rejected"]
+    assert rejected["cause"] == "unsent"
+    assert place in rejected["message"]
 
 
 # exports

@@ -81,6 +81,48 @@ def test_a_reader_that_goes_away_does_not_stop_an_apply(program: Program) -> Non
     assert program("plan", "--sandbox", "--detailed-exitcode").code == 0
 
 
+def test_without_a_reader_an_apply_does_its_work_or_says_that_it_did_not(program: Program) -> None:
+    with started(program, "apply", "--sandbox", "--yes") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complaints = process.stderr.read()
+    done = len(program("state", "list", "--sandbox", "--format", "json").json["resources"])
+    assert (process.returncode, done) == (0, 1), complaints
+    assert "Traceback" not in complaints
+
+
+@pytest.mark.parametrize("arguments", [("plan", "--sandbox"), ("apply", "--sandbox", "--yes"), ("schema",)])
+def test_without_a_stdout_nothing_breaks(program: Program, arguments: tuple[str, ...]) -> None:
+    command = " ".join(program.command(*arguments))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} >&-"],
+        cwd=program.folder,
+        env=program.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_no_bug_of_ours(program: Program) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            program.command("plan"),
+            cwd=program.folder,
+            env=program.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_interrupted_apply_tells_what_was_done_and_the_next_one_does_the_rest(program: Program) -> None:
     program.write("manifests/all.yaml", many(12))
     assert program("sandbox", "faults", "add", "blue:createReport:delay=0.3*always").code == 0

@@ -12,7 +12,7 @@ from running import Program
 from strict_server import Foreign
 
 sys.path.insert(0, str(Path(__file__).parent))
-from strict_project import Strict  # noqa: E402 -- found beside this file
+from strict_project import Strict
 
 
 @pytest.fixture

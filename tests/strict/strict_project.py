@@ -10,7 +10,12 @@ import strict_server
 from running import Program, Ran
 from strict_server import Server
 
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\nspec: {providers: {pipefy: {organization: 300123456}}}\n"
+PROJECT = """\
+apiVersion: reconciler/v1
+kind: Project
+metadata: {name: acme}
+spec: {providers: {pipefy: {organization: 300123456}}}
+"""
 BLUE = """\
 apiVersion: blue/v1
 kind: Report
@@ -135,11 +140,15 @@ class Strict:
         self.server.faults.clear()
         ran = self.apply(*arguments, quick=quick, **variables)
         assert ran.code == 0, ran.err
+        self.settled(**variables)
+        return ran
+
+    def settled(self, **variables: str) -> None:
+        """Nothing was made twice, and nothing is left to do."""
         self.single()
         left = self.run("plan", "--refresh", "--detailed-exitcode", **variables)
         assert left.code == 0, left.out
         assert self.server.violations == []
-        return ran
 
     def single(self) -> None:
         """Nothing was ever made twice."""

@@ -61,19 +61,15 @@ def test_machine_formats_have_the_keys_of_the_contract(strict: Strict) -> None:
     [
         "aply",
         "plan --bogus",
-        "plan --format xml",
         "plan --set x",
         "plan --select zzz",
         "plan --state nope",
-        "apply --yes --timeout 0",
         "apply --yes --timeout nan",
         "apply --yes --settle-delay nan",
         "apply --yes --poll-interval inf",
         "apply --yes --concurrency 0",
         "apply",
-        "apply a.json b.json",
         "state show nope",
-        "state settle blue/report/a",
         "sandbox serve --port 99999",
     ],
 )
@@ -181,7 +177,8 @@ def test_hostile_words_are_kept_for_the_service_and_escaped_for_people(strict: S
     strict.declare(
         f"apiVersion: blue/v1\nkind: Report\nmetadata: {{name: a}}\nspec:\n  title: {text}\n  description: {text}\n"
         f"  dataSources: [{{name: {text}, filters: {{{quoted(ODD)}: [1, 1.5, null, true]}}}}]\n"
-        f"---\napiVersion: pipefy/v1\nkind: Report\nmetadata: {{name: c}}\nspec:\n  name: {text}\n  pipeIds: [301000001]\n"
+        f"---\napiVersion: pipefy/v1\nkind: Report\nmetadata: {{name: c}}\nspec:\n"
+        f"  name: {text}\n  pipeIds: [301000001]\n"
     )
     shown = [strict.run("plan", "--format", name) for name in ("text", "json", "markdown")]
     shown.append(strict.run("apply", "--yes", *QUICK))
@@ -232,4 +229,4 @@ def test_a_reader_that_leaves_changes_nothing(strict: Strict, output: str) -> No
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert len(strict.server.world.made) == 2
-    strict.converged()
+    strict.settled()

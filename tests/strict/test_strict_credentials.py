@@ -140,4 +140,5 @@ def test_what_is_exactly_at_the_limit_is_sent_and_accepted(strict: Strict) -> No
     full = named(FULL, "x").replace("description: d", "description: " + "x" * 10_000)
     full = full.replace("filters: {done: false}}", "filters: {done: false}}" + ", {}" * 49)
     strict.declare(full.replace("layout: board", "layout: " + "x" * (102_400 - len('{"layout":""}'))))
-    assert strict.converged().code == 0
+    assert strict.apply().code == 0
+    strict.settled()

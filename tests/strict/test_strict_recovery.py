@@ -67,7 +67,7 @@ def test_two_applies_at_once_make_one_object_each(strict: Strict) -> None:
     codes = sorted(process.returncode for process in processes)
     assert codes == [0, 5, 5], outputs
     assert len(strict.server.mutations) == len(DOCUMENTS) + 3
-    strict.converged(quick=PATIENT)
+    strict.settled()
 
 
 def test_a_service_that_trims_titles_gets_no_twin(strict: Strict) -> None:
@@ -85,8 +85,8 @@ def test_a_filter_that_does_not_come_back_as_it_went_is_no_change(strict: Strict
     strict.server.pipefy.shape = shape
     strict.declare(named(SAVED, "a"), named(SAVED, "b"))
     strict.server.fail("createOrganizationReport", "drop", executed=True)
-    strict.apply()
-    strict.converged()
+    assert strict.apply().code == 0
+    strict.settled()
     assert len(strict.server.world.saved) == 2
 
 
@@ -96,8 +96,8 @@ def test_a_clock_that_is_wrong_by_hours_does_not_matter(strict: Strict, hours: i
     strict.declare(named(BLUE, "a"), named(SAVED, "c"))
     for operation in ("createReport", "createOrganizationReport"):
         strict.server.fail(operation, "drop", executed=True)
-    strict.apply()
-    strict.converged()
+    assert strict.apply().code == 0
+    strict.settled()
     assert len(strict.server.world.made) == 2
 
 
@@ -116,6 +116,6 @@ def test_many_objects_are_found_over_all_pages(strict: Strict) -> None:
     strict.declare(*documents)
     for operation in ("createReport", "createOrganizationReport"):
         strict.server.fail(operation, "drop", executed=True, nth=3, times=20)
-    strict.apply()
-    strict.converged()
+    assert strict.apply().code == 0
+    strict.settled()
     assert len(strict.server.world.made) == 104

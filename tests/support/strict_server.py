@@ -638,33 +638,29 @@ class Server:
 
 
 def _wrong(service: str, operation: str, fault: Fault, result: Any) -> Answer:
-    retry = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
-    plain = (("Content-Type", "application/json"), *retry)
-    page = (("Content-Type", "text/html"),)
     told = f"told with {TOKEN_SECRET if service == 'blue' else PIPEFY_TOKEN}"  # as a careless server echoes
-    if fault.kind == "429" and service == "blue":
+    extensions = {"extensions": {"code": fault.code}} if fault.code else {}
+    error = {"message": told, "path": [operation], **extensions}
+    answers: dict[str, Callable[[], Answer]] = {
+        "429": lambda: _busy(service, fault.retry_after),
+        "html": lambda: Answer(fault.status, f"<html>{told}</html>".encode(), (("Content-Type", "text/html"),)),
+        "status": lambda: Answer(fault.status, json.dumps({"error": {"message": told}}).encode()),
+        "redirect": lambda: Answer(307, b"", (("Location", fault.code),)),
+        "empty": lambda: Answer(200, b""),
+        "code": lambda: _error(told, fault.code, path=[operation]),
+        "null": lambda: Answer(200, json.dumps({"data": {operation: None}, "errors": [error]}).encode()),
+        "both": lambda: Answer(200, json.dumps({"data": result.data, "errors": [error]}).encode()),
+    }
+    return answers[fault.kind]()
+
+
+def _busy(service: str, retry_after: str | None) -> Answer:
+    retry = () if retry_after is None else (("Retry-After", retry_after),)
+    if service == "blue":
         body = {"error": "RATE_LIMITED", "message": "Too many requests. Limit: 20 per minute."}
-        return Answer(429, json.dumps({**body, "retryAfter": int(fault.retry_after or 0)}).encode(), plain)
-    if fault.kind == "429":
-        return Answer(429, b"Retry later\n", (("Content-Type", "text/plain"), *retry))
-    if fault.kind == "html":
-        return Answer(fault.status, f"<html><body>{told}</body></html>".encode(), page)
-    if fault.kind == "status":
-        return Answer(fault.status, json.dumps({"error": {"message": told}}).encode())
-    if fault.kind == "redirect":
-        return Answer(307, b"", (("Location", fault.code),))
-    if fault.kind == "empty":
-        return Answer(200, b"")
-    if fault.kind == "code":
-        return _error(told, fault.code, path=[operation])
-    if fault.kind == "null":
-        extensions = {"extensions": {"code": fault.code}} if fault.code else {}
-        error = {"message": told, "path": [operation], **extensions}
-        return Answer(200, json.dumps({"data": {operation: None}, "errors": [error]}).encode())
-    if fault.kind == "both":
-        body = {"data": result.data, "errors": [{"message": told, "path": [operation, "config"]}]}
-        return Answer(200, json.dumps(body).encode())
-    raise AssertionError(fault.kind)
+        told = json.dumps({**body, "retryAfter": int(retry_after or 0)}).encode()
+        return Answer(429, told, (("Content-Type", "application/json"), *retry))
+    return Answer(429, b"Retry later\n", (("Content-Type", "text/plain"), *retry))
 
 
 def _error(message: str, code: str, path: list[str] | None = None) -> Answer:

@@ -1,0 +1,91 @@
+"""Plans are made of values, and saved whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.app import plan as use_case
+from reconciler.app import sandbox, schema, state
+from reconciler.model.errors import Broken, Usage
+from reconciler.model.recorded import Recorded
+
+BLUE = """\
+apiVersion: blue/v1
+kind: Report
+metadata: {name: sales}
+spec: {title: Test sales, dataSources: [{filters: {done: false}}]}
+"""
+NOW = "2026-11-23T06:00:00Z"
+
+
+def git(*arguments: str) -> str:
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main")
+    done = subprocess.run(["git", *who, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_commit_of_the_manifests_is_in_the_plan(wiring: Any) -> None:
+    wired = wiring(BLUE, RECONCILER_NOW=NOW)
+    assert asyncio.run(use_case.plan(wired)).plan.commit is None
+    git("init", "-q")
+    assert use_case.git_commit(Path("manifests")) is None
+    git("add", ".")
+    git("commit", "-qm", "x")
+    assert asyncio.run(use_case.plan(wired)).plan.commit == git("rev-parse", "HEAD")
+
+
+def test_without_git_there_is_no_commit(wiring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wired = wiring(BLUE, RECONCILER_NOW=NOW)
+    monkeypatch.setenv("PATH", "")
+    assert use_case.git_commit(wired.settings.folder) is None
+
+
+def test_two_plans_of_one_instant_are_the_same_bytes(wiring: Any) -> None:
+    wired = wiring(BLUE, RECONCILER_NOW=NOW)
+    for name in ("one.json", "two.json"):
+        use_case.save(wired, asyncio.run(use_case.plan(wired)).plan, Path(name))
+    assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
+
+
+def test_a_plan_that_cannot_be_saved_leaves_nothing(wiring: Any) -> None:
+    wired = wiring(BLUE)
+    planned = asyncio.run(use_case.plan(wired))
+    Path("kept.json").mkdir()
+    for file in (Path("missing/p.json"), Path("kept.json")):
+        with pytest.raises(Broken, match=file.name):
+            use_case.save(wired, planned.plan, file)
+    assert not list(Path().rglob("*.part"))
+
+
+def test_planning_is_pure(wiring: Any) -> None:
+    wired = wiring(BLUE, RECONCILER_NOW=NOW)
+    desired = wired.desired()
+    targets = wired.targets(desired.project, ["blue"], desired)
+    made = [use_case.make(wired, desired, Recorded(), targets).plan for _ in range(2)]
+    assert made[0] == made[1]
+    assert sorted(file.name for file in Path().iterdir()) == ["manifests"]
+
+
+def test_a_state_with_nothing_in_doubt_is_0(wiring: Any) -> None:
+    assert state.exit_code(Recorded()) == 0
+    with pytest.raises(Usage, match="nothing is known"):
+        state.resource(wiring(BLUE), "blue/report/nobody", declared=True)
+    assert state.resource(wiring(BLUE), "blue/report/sales", declared=True)["recorded"] is None
+
+
+def test_schemas_name_their_parts_apart(wiring: Any) -> None:
+    found = schema.schemas(wiring(BLUE))
+    names = [name for each in found.values() for name in each.get("$defs", {})]
+    for name in names:
+        assert name.count(".") >= 2 or name in found
+    assert all(each["$schema"].endswith("2020-12/schema") for each in found.values())
+
+
+def test_reset_of_nothing_removes_nothing(wiring: Any) -> None:
+    wiring(BLUE)
+    assert sandbox.reset() == []
