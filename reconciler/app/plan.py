@@ -109,7 +109,8 @@ def check_places(recorded: Recorded, targets: Mapping[str, Target]) -> None:
     known |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
     for name, place in places_of(targets).items():
         kept = recorded.places.get(name, place)
-        if name in known and kept != place:
+        # an organization that nobody has named yet contradicts nothing; without one nothing can be sent either
+        if name in known and kept != place and targets[name].organization:
             raise StateError(
                 f"the state holds {name} objects of {kept}, but requests would go to {place}",
                 "use another --env or --state for another place; or say --retarget if it is the same under a new name",

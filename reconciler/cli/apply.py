@@ -104,7 +104,7 @@ def command(
             if format_ == "text" and not (yes and given("quiet")):
                 write_plan(plan, warnings, "text", color=colored(sys.stdout))
 
-        talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=_patient(emit), note=note)
+        talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=emit, note=note)
         return apply(Wiring(chosen), orders, talk)
 
 
@@ -116,22 +116,6 @@ def _confirm() -> bool:
         click.echo(err=True)
         raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked")
     return answer.strip().lower() in ("y", "yes")
-
-
-def _patient(emit: Emit) -> Emit:
-    """An emit that survives its reader: a closed pipe must not stop a run half way."""
-    closed = False
-
-    def emit_while_open(event: Event) -> None:
-        nonlocal closed
-        if closed:
-            return
-        try:
-            emit(event)
-        except OSError:
-            closed = True
-
-    return emit_while_open
 
 
 @contextlib.contextmanager

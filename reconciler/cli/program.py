@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ import click
 from reconciler import __version__
 from reconciler.cli import apply, plan, sandbox, schema, show, state, validate
 from reconciler.cli.options import common, format_before, print_error
+from reconciler.cli.streams import patient_streams
 from reconciler.model.errors import InvalidManifests, ReconcilerError
 
 
@@ -35,16 +34,12 @@ for command in (validate, plan, apply, show, state, schema, sandbox):
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code.  Never raises for what a user can fix."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # only text files have it
-    code = _run(arguments)
-    try:
-        sys.stdout.flush()
-    except OSError:
-        # whoever reads us has gone: nothing left to say, and Python must not try again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
+    with patient_streams() as out:
+        code = _run(arguments)
+        out.flush()
+        if out.trouble is not None:
+            print_error(f"the output could not be written: {out.trouble.strerror}", "what was done is recorded")
+    return code if out.trouble is None else code or 1
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -52,8 +47,6 @@ def _run(arguments: Sequence[str]) -> int:
         # not `main`, which ends the process itself when a pipe is closed
         with program.make_context("reconciler", list(arguments)) as ctx:
             return int(program.invoke(ctx) or 0)
-    except BrokenPipeError:
-        return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence: a bug must be told as one
         return _report(error)
 

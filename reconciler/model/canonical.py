@@ -59,10 +59,7 @@ def _is_plain(value: JSON) -> bool:
         return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
     elif kind is not list:
         return kind in _LEAVES
-    for item in value:
-        if item.__class__ not in _LEAVES and not _is_plain(item):
-            return False
-    return True
+    return all(item.__class__ in _LEAVES or _is_plain(item) for item in value)
 
 
 def _are_plain(keys: Iterable[JSON]) -> bool:

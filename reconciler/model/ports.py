@@ -124,7 +124,7 @@ class Provider(Protocol):
 
     def download(self, url: Secret) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The bytes of a finished export's file, streamed, without credentials.
-        Raises LinkExpired (ask for a new link) or Unavailable."""
+        Raises LinkExpired (ask for a new link), Unavailable, or Undeliverable when its host is not trusted."""
         ...
 
 

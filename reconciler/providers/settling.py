@@ -59,7 +59,8 @@ def settle(
     Two creates of equal content cannot be told apart, so they share what is found: as many objects as
     doubts, or fewer, made since the first intention, are adopted in the order they were made.  More of
     them, only older ones, or one of much the same title with other content are left to a person: a service
-    may keep a title otherwise than it was sent.  `taken` are ids of other resources; `offset` is how far the service's clock is ahead of ours.
+    may keep a title otherwise than it was sent.  `taken` are ids of other resources; `offset` is how far
+    the service's clock is ahead of ours.
     """
     settled: dict[str, Settlement] = {}
     creates: dict[bytes, list[Doubt]] = {}

@@ -77,10 +77,10 @@ class Reader:
         await self._lines.close()
         await self._files.close()
 
-    async def query(self, document: str, variables: JSONObject, *, allow: Collection[str] = ()) -> Answer:
+    async def query(self, document: str, variables: JSONObject, *, allow: Collection[str] | None = ()) -> Answer:
         """Run one query, again as often as is sensible.
 
-        An answer with errors is returned only if the codes of all of them are in `allow`.  Raises
+        An answer with errors is returned only if the codes of all of them are in `allow` (None: any).  Raises
         Unavailable or CredentialError for everything else, and ValueError for what is not a query.
         """
         if not _QUERY.match(document):
@@ -90,7 +90,7 @@ class Reader:
         match verdict:
             case Answer() if verdict.data is not None and not verdict.errors:
                 return verdict
-            case Answer() if verdict.errors and all(error.code in allow for error in verdict.errors):
+            case Answer() if verdict.errors and (allow is None or all(error.code in allow for error in verdict.errors)):
                 return verdict
             case Answer():
                 raise Unavailable(f"{host} could not answer: {verdict.complaint or 'it sent no data'}")
@@ -101,7 +101,9 @@ class Reader:
             case Rejected():
                 raise Unavailable(f"{host} refused to answer: {verdict.message}")
             case Lost():
-                raise Unavailable(f"{host} could not be reached: {verdict.reason}", "is the address right? try again later")
+                raise Unavailable(
+                    f"{host} could not be reached: {verdict.reason}", "is the address right? try again later"
+                )
 
     def download(self, url: Secret) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Stream a file without credentials; raises LinkExpired or Unavailable."""

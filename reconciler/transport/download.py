@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from reconciler.model.errors import CredentialError, Unavailable
-from reconciler.model.ports import Clock, LinkExpired
+from reconciler.model.ports import Clock, LinkExpired, Undeliverable
 from reconciler.model.values import Secret
 from reconciler.transport.exchange import Failure, Lines, build
 from reconciler.transport.hosts import TrustedHosts
@@ -126,7 +126,7 @@ def _trusted(address: str, hosts: TrustedHosts) -> httpx.URL:
     try:
         return hosts.check(address, "the file request")
     except CredentialError as error:
-        raise Unavailable(error.message, error.hint) from None
+        raise Undeliverable(error.message) from None  # asking again does not change whom we trust
 
 
 def _next(url: httpx.URL, location: str) -> str:

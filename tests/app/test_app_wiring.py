@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -126,6 +127,17 @@ def test_the_content_of_an_export_is_what_decides_about_its_file(wiring: Any) ->
 def test_a_part_of_the_sandbox_that_does_not_exist_is_a_bug() -> None:
     with pytest.raises(ModuleNotFoundError):
         sandbox_module("nowhere")
+
+
+def test_a_library_that_is_missing_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [*sys.modules]:
+        if module.startswith("reconciler.sandbox"):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    monkeypatch.setitem(sys.modules, "ariadne", None)
+    with pytest.raises(Usage, match="ariadne") as refused:
+        sandbox_module("blue.schema")
+    assert "reconciler[sandbox]" in refused.value.hint
 
 
 def test_clocks_are_values() -> None:

@@ -120,7 +120,8 @@ def span(address: str) -> float:
 
 def environment(address: str, pause: int) -> dict[str, str]:
     """The variables with which the program talks to the service, and nothing else that would change what it does."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RECONCILER_", "BLUE_"))}
+    mine = ("RECONCILER_", "BLUE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
     return kept | {
         "BLUE_API_URL": f"{address}/{pause}",
         "BLUE_TOKEN_ID": "id",

@@ -88,7 +88,8 @@ def test_a_server_says_what_a_client_needs_and_serves_the_whole_job(tmp_path: An
     assert not (tmp_path / ".reconciler" / "sandbox.db").exists()
     elsewhere = program("plan")
     assert (elsewhere.code, elsewhere.out) == (5, "")
-    assert told["RECONCILER_TRUSTED_HOSTS"] in elsewhere.err
+    assert "--retarget" in elsewhere.err
+    assert "organization \n" not in elsewhere.err
 
 
 def test_the_variables_as_json(tmp_path: Any) -> None:

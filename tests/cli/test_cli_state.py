@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from typing import Any
 
 import pytest
@@ -146,6 +148,35 @@ def test_a_persons_word_on_a_create(cli: Any) -> None:
     assert cli(*SETTLE, "blue/report/sales", "--as", str(report["id"])).code == 0
     assert cli("plan", "--sandbox", "--refresh", "--detailed-exitcode").code == 0
     assert len(cli.live()) == 1
+
+
+def test_a_persons_word_is_about_one_address_only(cli: Any) -> None:
+    doubted(cli)
+    cli.declare(BLUE, EXPORT)
+    cli("sandbox", "faults", "add", "blue:*:graphql_error=INTERNAL_SERVER_ERROR;no*always")
+    cli("sandbox", "faults", "add", "pipefy:exportOrganizationReport:drop_after")
+    assert cli(*ONCE).code == 7
+    cli("sandbox", "faults", "clear")
+    assert {doubt["address"] for doubt in state(cli)["in_doubt"]} == {"blue/report/sales", "pipefy/export/cards"}
+    assert cli(*SETTLE, "pipefy/export/cards", "--as", "absent").code == 7
+    assert [doubt["address"] for doubt in state(cli)["in_doubt"]] == ["blue/report/sales"]
+    assert cli(*SETTLE).code == 0
+
+
+def test_an_interrupt_while_the_absence_is_waited_for_is_130(cli: Any) -> None:
+    doubted(cli)
+    (report,) = cli.live()
+    with cli.store() as store, store.transaction():
+        store.delete("blue_report", str(report["id"]))
+    for command in (("apply", "--sandbox", "--yes"), ("state", "settle", "--sandbox")):
+        timer = threading.Timer(0.7, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        ran = cli(*command, "--settle-delay", "1000")
+        timer.join()
+        assert ran.code == 130, (command, ran)
+        assert "Traceback" not in ran.err
+    assert len(state(cli)["in_doubt"]) == 1
+    assert cli(*SETTLE).code == 0
 
 
 def test_a_persons_word_on_an_update(cli: Any) -> None:

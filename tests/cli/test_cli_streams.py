@@ -6,7 +6,11 @@ import os
 import pty
 import signal
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import pytest
 from running import Program
 
 from reconciler.app.wiring import Wiring
+from reconciler.cli.program import run
 
 PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 BLUE = """\
@@ -261,7 +266,49 @@ def test_on_a_terminal_that_wants_none_there_is_no_colour(
     assert "\x1b" not in seen
 
 
-# disks and bugs, in process
+# in process
+
+
+def _drain(terminal: int) -> None:
+    with suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
+
+
+@contextmanager
+def _terminal(name: str) -> Iterator[None]:
+    """A stream that is a terminal, which somebody reads."""
+    ours, theirs = pty.openpty()
+    reader = threading.Thread(target=_drain, args=[ours])
+    reader.start()
+    with pytest.MonkeyPatch.context() as patch, open(theirs, "w", encoding="utf-8") as stream:
+        patch.setattr(sys, name, stream)
+        patch.setenv("TERM", "xterm")
+        yield
+    reader.join(10)
+    os.close(ours)
+
+
+def test_progress_on_a_terminal_and_results_in_a_pipe(cli: Any) -> None:
+    cli.declare(BLUE)
+    with _terminal("stderr"):
+        ran = cli("apply", "--sandbox", "--yes")
+    assert ran.code == 0
+    assert ran.out.rstrip().splitlines()[-1] == "Done: 1 applied."
+    assert "\x1b" not in ran.out
+
+
+@pytest.mark.parametrize("arguments", [("plan",), ("apply", "--sandbox", "--yes"), ("state", "list"), ("nope",)])
+def test_a_pipe_without_a_reader_in_process(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    cli.declare(BLUE)
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w", encoding="utf-8") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        code = run(arguments)
+    assert code == (64 if arguments == ("nope",) else 0)
 
 
 @pytest.mark.parametrize("out", ["missing/p.json", "file/p.json", "manifests"])

@@ -10,7 +10,7 @@ from strict_server import Foreign
 DOCUMENTS = [named(BLUE, "a"), named(SAVED, "c")]
 
 
-@pytest.mark.parametrize("variable", ["BLUE_TOKEN_ID", "BLUE_TOKEN_SECRET", "BLUE_ORG_ID", "PIPEFY_TOKEN"])
+@pytest.mark.parametrize("variable", ["BLUE_TOKEN_SECRET", "BLUE_ORG_ID", "PIPEFY_TOKEN"])
 def test_what_is_missing_is_named(strict: Strict, variable: str) -> None:
     strict.declare(*DOCUMENTS)
     ran = strict.apply(**{variable: ""})

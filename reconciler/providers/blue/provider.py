@@ -43,25 +43,30 @@ class BlueProvider(ServiceProvider):
         self._headers = headers
         self._organization = organization
         self._resolved = False
+        self._failure: Unavailable | None = None
         self._lock = asyncio.Lock()
         headers[ORGANIZATION_HEADER] = organization
 
     async def prepare(self) -> None:
         """Turn a slug into the id, once: whether the header takes slugs is not certain.
 
-        Whatever `company` answers beside "no such organization", the value is used as it was given.
+        Whatever `company` answers beside "no such organization", the value is used as it was given; when it
+        does not answer at all, nothing is guessed, and asked no more.  Raises CredentialError or Unavailable.
         """
         async with self._lock:
+            if self._failure is not None:
+                raise self._failure
             if not self._resolved:
-                await self._resolve()
+                try:
+                    await self._resolve()
+                except Unavailable as error:
+                    self._failure = error
+                    raise
                 self._resolved = True
 
     async def _resolve(self) -> None:
-        try:
-            answer = await self._client.query(documents.COMPANY, {"id": self._organization}, allow=(_NO_COMPANY,))
-        except Unavailable:
-            return
-        if answer.errors:
+        answer = await self._client.query(documents.COMPANY, {"id": self._organization}, allow=None)
+        if any(error.code == _NO_COMPANY for error in answer.errors):
             raise CredentialError(
                 f"Blue knows no organization {self._organization!r} that this token belongs to",
                 "check BLUE_ORG_ID or the project file, and the token",
