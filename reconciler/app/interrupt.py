@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks to stop after what is in flight, the second stops at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first asks to stop after what is in flight, the second stops at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_on_signal() -> Iterator[asyncio.Event]:
-    """Yield an event that the first SIGINT or SIGTERM sets; the second cancels the current task.
+    """Yield an event that the first SIGINT, SIGTERM or SIGHUP sets; the second cancels the current task.
 
     Where the event loop cannot watch signals (Windows), Ctrl-C raises KeyboardInterrupt as usual.
     """
@@ -24,7 +24,7 @@ def stop_on_signal() -> Iterator[asyncio.Event]:
             task.cancel()
         stop.set()
 
-    for which in (signal.SIGINT, signal.SIGTERM):
+    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         try:
             loop.add_signal_handler(which, interrupted)
         except (NotImplementedError, RuntimeError, ValueError):

@@ -107,12 +107,12 @@ def check_places(recorded: Recorded, targets: Mapping[str, Target]) -> None:
     """Raise StateError when what is recorded is somewhere else than where requests would go."""
     known = {address.provider for address in (*recorded.resources, *recorded.exports)}
     known |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
-    for name, place in places_of(targets).items():
+    for name, place in sorted(places_of(targets).items()):
         kept = recorded.places.get(name, place)
         # an organization that nobody has named yet contradicts nothing; without one nothing can be sent either
         if name in known and kept != place and targets[name].organization:
             raise StateError(
-                f"the state holds {name} objects of {kept}, but requests would go to {place}",
+                f"the state holds {name} objects of {kept}; requests would go to {targets[name].endpoint}: {place}",
                 "use another --env or --state for another place; or say --retarget if it is the same under a new name",
             )
 
@@ -179,4 +179,5 @@ def save(wiring: Wiring, made: Plan, file: Path) -> None:
         beside.write_bytes(dump(made, wiring.plan_key))
         beside.replace(file)
     except OSError as error:
+        beside.unlink(missing_ok=True)
         raise Broken(f"cannot write the plan to {file}: {error.strerror}") from error

@@ -55,7 +55,7 @@ def patient_streams() -> Iterator[Patient]:
     for stream in (out, err):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]  # they do what is asked of text streams here
+    sys.stdout, sys.stderr = out, err
     try:
         yield out
     finally:

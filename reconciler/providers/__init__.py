@@ -49,9 +49,9 @@ def place(name: str, target: Target) -> str:
     """
     host = (urlsplit(target.endpoint).hostname or "").rstrip(".")
     if host in _service(name).HOSTS:
-        where = "the service itself"
+        where = "the official service"
     elif host == "::1" or host.startswith("127.") or host == "localhost" or host.endswith(".localhost"):
-        where = "this machine"
+        where = "a server on this machine"
     else:
         where = host
     return f"{where}, organization {target.organization}"

@@ -101,9 +101,7 @@ class Reader:
             case Rejected():
                 raise Unavailable(f"{host} refused to answer: {verdict.message}")
             case Lost():
-                raise Unavailable(
-                    f"{host} could not be reached: {verdict.reason}", "is the address right? try again later"
-                )
+                raise Unavailable(f"no answer from {host}: {verdict.reason}", "check the address, or try again later")
 
     def download(self, url: Secret) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Stream a file without credentials; raises LinkExpired or Unavailable."""

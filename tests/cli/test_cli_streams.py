@@ -281,7 +281,7 @@ def _terminal(name: str) -> Iterator[None]:
     ours, theirs = pty.openpty()
     reader = threading.Thread(target=_drain, args=[ours])
     reader.start()
-    with pytest.MonkeyPatch.context() as patch, open(theirs, "w", encoding="utf-8") as stream:
+    with pytest.MonkeyPatch.context() as patch, os.fdopen(theirs, "w", encoding="utf-8") as stream:
         patch.setattr(sys, name, stream)
         patch.setenv("TERM", "xterm")
         yield
@@ -305,7 +305,7 @@ def test_a_pipe_without_a_reader_in_process(
     cli.declare(BLUE)
     reads, writes = os.pipe()
     os.close(reads)
-    with open(writes, "w", encoding="utf-8") as nobody:
+    with os.fdopen(writes, "w", encoding="utf-8") as nobody:
         monkeypatch.setattr(sys, "stdout", nobody)
         code = run(arguments)
     assert code == (64 if arguments == ("nope",) else 0)

@@ -16,6 +16,7 @@ from reconciler.model.entry import Intended
 from reconciler.model.errors import Broken, CredentialError, Unavailable
 from reconciler.model.outcome import Absent, Cause, Done, Doubtful, ExportState, Refused, Unclear
 from reconciler.model.plan import Action, Change, Step
+from reconciler.model.ports import Undeliverable
 from reconciler.model.recorded import Doubt, Resource
 from reconciler.model.values import Address, Secret
 from reconciler.providers import settling
@@ -530,7 +531,7 @@ def test_a_file_is_only_read_from_trusted_hosts(pipefy: Any) -> None:
         async with provider.download(Secret("https://evil.test/f?signature=s")):
             pass
 
-    with pytest.raises(Unavailable, match=r"evil\.test"):
+    with pytest.raises(Undeliverable, match=r"evil\.test"):
         pipefy.act(act)
 
 

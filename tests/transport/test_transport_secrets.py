@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import CredentialError, Unavailable
 from reconciler.model.outcome import Cause, Refused
-from reconciler.model.ports import LinkExpired
+from reconciler.model.ports import LinkExpired, Undeliverable
 from reconciler.model.values import Secret
 from reconciler.transport.answer import Answer
 from reconciler.transport.auth import ClientCredentials, HeaderCredentials, bearer, is_header_text
@@ -176,7 +176,7 @@ def test_nothing_that_can_be_read_holds_a_secret(
                 try:
                     async with client.download(Secret(url.format(server.port))):
                         pass
-                except (Unavailable, LinkExpired) as failure:
+                except (Unavailable, LinkExpired, Undeliverable) as failure:
                     texts.extend([str(failure), repr(failure)])
 
     asyncio.run(scene())
