@@ -109,8 +109,9 @@ def check_places(recorded: Recorded, targets: Mapping[str, Target]) -> None:
     known |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
     for name, place in sorted(places_of(targets).items()):
         kept = recorded.places.get(name, place)
-        # an organization that nobody has named yet contradicts nothing; without one nothing can be sent either
-        if name in known and kept != place and targets[name].organization:
+        # an organization that nobody has named yet contradicts nothing: without one nothing can be sent either
+        same = kept == place if targets[name].organization else kept.startswith(place)
+        if name in known and not same:
             raise StateError(
                 f"the state holds {name} objects of {kept}; requests would go to {targets[name].endpoint}: {place}",
                 "use another --env or --state for another place; or say --retarget if it is the same under a new name",

@@ -57,6 +57,8 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
                 stop=stop,
                 note=note,
             )
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 async def decide(wiring: Wiring, text: str, verdict: str) -> None:

@@ -45,7 +45,8 @@ def target(name: str, *, environ: Mapping[str, str], organization: str, endpoint
 def place(name: str, target: Target) -> str:
     """Where a target keeps its objects, in words: the same for all addresses of the same place.
 
-    The service's own hosts are one place, and so are all loopback addresses; ports come and go there.
+    The service's own hosts are one place, and so are all loopback addresses; ports come and go there.  A
+    target without an organization is the beginning of those with one.
     """
     host = (urlsplit(target.endpoint).hostname or "").rstrip(".")
     if host in _service(name).HOSTS:
@@ -54,7 +55,7 @@ def place(name: str, target: Target) -> str:
         where = "a server on this machine"
     else:
         where = host
-    return f"{where}, organization {target.organization}"
+    return f"{where}, organization {target.organization}" if target.organization else where
 
 
 def connect(

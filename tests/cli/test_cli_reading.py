@@ -175,6 +175,16 @@ def test_hostile_names_are_shown_escaped_everywhere(cli: Any) -> None:
     assert not set("\x1b\x07") & set(cli("show", "a\x1b[31m\x07").err)
 
 
+def test_verbose_says_more_and_quiet_wins(cli: Any) -> None:
+    cli.declare(BLUE)
+    cli("apply", "--sandbox", "--yes")
+    assert cli("plan", "--sandbox").err == ""
+    assert "1 resource" in cli("plan", "--sandbox", "-v").err
+    assert cli("plan", "--sandbox", RECONCILER_VERBOSE="1").err != ""
+    assert cli("plan", "--sandbox", "-v", "-q").err == ""
+    assert cli("plan", "--sandbox", "-v").out.splitlines()[1:] == cli("plan", "--sandbox").out.splitlines()[1:]
+
+
 def test_long_values_are_never_wrapped(cli: Any) -> None:
     words = "word " * 60
     cli.declare(BLUE.replace("Test sales", f"Test {words}end"))

@@ -311,6 +311,20 @@ def test_a_pipe_without_a_reader_in_process(
     assert code == (64 if arguments == ("nope",) else 0)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("plan",), ("plan", "--format", "json"), ("state", "list"), ("apply", "--sandbox", "--yes")]
+)
+def test_a_full_disk_in_process(cli: Any, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    cli.declare(BLUE)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", encoding="utf-8"))
+    code = run(arguments)
+    assert code == 1
+    told = cli.capsys.readouterr().err
+    assert "No space left" in told
+    assert "Traceback" not in told
+    assert len(cli.live()) == (arguments[0] == "apply")
+
+
 @pytest.mark.parametrize("out", ["missing/p.json", "file/p.json", "manifests"])
 def test_a_plan_that_cannot_be_written_is_said(cli: Any, out: str) -> None:
     cli.declare(BLUE)
