@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -180,5 +180,6 @@ def save(wiring: Wiring, made: Plan, file: Path) -> None:
         beside.write_bytes(dump(made, wiring.plan_key))
         beside.replace(file)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise Broken(f"cannot write the plan to {file}: {error.strerror}") from error

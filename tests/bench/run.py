@@ -1,7 +1,7 @@
 """Measures the program against floors, as ratios in one run: `python tests/bench/run.py [FOLDER] [--sizes 1000,10000]`.
 
-Run it on a quiet machine with the sandbox-free program installed (Linux: bytes written come from /proc).  Times of what
-computes are processor seconds, the best of a few; of what waits for a service, seconds on the service's clock.
+Run it on a quiet machine (Linux: bytes written come from /proc; memory below 30 MB is that of this script).  Times of
+what computes are processor seconds, the best of a few; of what waits for a service, seconds on the service's clock.
 """
 
 from __future__ import annotations
