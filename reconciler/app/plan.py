@@ -23,7 +23,7 @@ _READERS: Final = 10
 """Reads in flight at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # asyncio writes out what a task returns, in an error it swallows
 class Planned:
     """A plan, what it was made from, and what the safety rails say about performing it."""
 

@@ -12,11 +12,11 @@ from reconciler.app.settings import DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, 
 from reconciler.model.errors import CredentialError, InvalidManifests, Usage
 from reconciler.model.manifest import Desired, Project, ProviderSettings
 from reconciler.model.plan import Target
-from reconciler.model.ports import Backend, Kind, Provider
 from reconciler.model.values import Address, JSONObject, Secret
 
 if TYPE_CHECKING:
     from reconciler.loading.load import Loaded
+    from reconciler.model.ports import Backend, Kind, Provider
 
 
 class Wiring:

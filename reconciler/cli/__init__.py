@@ -15,6 +15,10 @@ from typing import NoReturn
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and end the process with the exit code of the contract."""
+    import gc
+
     from reconciler.cli.program import run
 
+    # a plan of thousands makes many small objects that all live: looking for garbage among them takes longer
+    gc.set_threshold(100_000, 20, 100)
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))

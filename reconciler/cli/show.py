@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.model.plan import Plan
+
 from collections.abc import Sequence
 
 import click
 
 from reconciler.cli.options import common, formats, settings
-from reconciler.model.plan import Plan
 
 
 def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool, err: bool = False) -> None:

@@ -79,7 +79,7 @@ def _check_name(folder: Folder, document: Document, name: str, expected: str) ->
 
 def _existing(folder: Folder) -> str:
     try:
-        files = sorted(os.listdir(folder.path / ENVIRONMENTS))  # noqa: PTH208 - names are all that is needed
+        files = sorted(os.listdir(folder.path / ENVIRONMENTS))
     except OSError:
         files = []
     names = [file.removesuffix(".yaml") for file in files if file.endswith(".yaml") and file[0] != "."]

@@ -36,7 +36,7 @@ class Folder:
     _folders: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        absolute = os.path.abspath(self.path)  # noqa: PTH100 - keeps symbolic links, drops `..`: what a person typed
+        absolute = os.path.abspath(self.path)
         self.real = os.path.realpath(absolute)
         shown = Path(absolute)
         if shown.is_relative_to(Path.cwd()):
@@ -59,7 +59,7 @@ class Folder:
 
     def has(self, name: str) -> bool:
         """Whether there is something by that name, of whatever sort."""
-        return os.path.lexists(os.path.join(self.path, name))  # noqa: PTH118 - plain strings throughout
+        return os.path.lexists(os.path.join(self.path, name))
 
     def refuse(self, name: str, code: str, message: str, hint: str = "") -> None:
         """Note what is wrong with a file as a whole."""
@@ -85,12 +85,12 @@ class Folder:
         return source
 
     def _bytes(self, name: str) -> bytes | None:
-        path = os.path.join(self.path, name)  # noqa: PTH118 - ten thousand of them
+        path = os.path.join(self.path, name)
         if not self._inside(path):
             self.refuse(name, "file-outside", "the link leaves the manifests folder", "copy the file into the folder")
             return None
         # Looked at before it is opened: opening a FIFO or a device can block or have effects.
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as above
+        if not stat.S_ISREG(os.stat(path).st_mode):
             self.refuse(name, "file-special", "this is not a regular file", "move it out of the manifests folder")
             return None
         handle = os.open(path, _READ)
@@ -133,9 +133,9 @@ class Folder:
 
     def _inside(self, path: str) -> bool:
         """Whether a file lies in the folder once links are followed, those of its parents too."""
-        if os.path.islink(path):  # noqa: PTH114 - as above
+        if os.path.islink(path):
             return self.holds(os.path.realpath(path))
-        parent = os.path.dirname(path)  # noqa: PTH120 - as above
+        parent = os.path.dirname(path)
         if parent not in self._folders:
             self._folders[parent] = self.holds(os.path.realpath(parent))
         return self._folders[parent]
@@ -165,12 +165,12 @@ class Folder:
 
     def _enters(self, link: str, visited: set[str]) -> bool:
         """Whether a link to a folder has to be followed; says so when it must not be."""
-        path = os.path.join(self.path, link)  # noqa: PTH118 - plain strings throughout the walk
+        path = os.path.join(self.path, link)
         real = os.path.realpath(path)
         if not self.holds(real):
             self.refuse(link, "file-outside", "the link leaves the manifests folder", "move the folder in")
             return False
-        here = os.path.realpath(os.path.dirname(path))  # noqa: PTH120 - as above
+        here = os.path.realpath(os.path.dirname(path))
         if here == real or here.startswith(real.rstrip(os.sep) + os.sep):
             self.refuse(link, "file-loop", "the link leads back to a folder that contains it", "remove the link")
             return False
@@ -181,7 +181,7 @@ class Folder:
         pending = [base]
         while pending:
             base = pending.pop()
-            path = os.path.join(self.path, base)  # noqa: PTH118 - as above
+            path = os.path.join(self.path, base)
             visited.add(os.path.realpath(path))
             if base.count("/") > MAX_DIRECTORY_DEPTH:
                 self.refuse(base.rstrip("/"), "file-depth", "the folders are nested too deep", "flatten them")
@@ -190,7 +190,7 @@ class Folder:
                 name = base + entry.name
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(name + "/")
-                elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - as above
+                elif entry.is_symlink() and os.path.isdir(entry.path):
                     links.append(name)
                 elif _is_manifest(name):
                     names.append(name)
@@ -223,8 +223,8 @@ def _is_manifest(name: str) -> bool:
 
 def _each_once(folder: Folder, names: list[str]) -> Iterator[str]:
     """Leave out links to files of the folder that are read under their own name anyway."""
-    links = {name for name in names if os.path.islink(os.path.join(folder.path, name))}  # noqa: PTH114, PTH118 - as above
-    plain = {os.path.join(folder.real, name) for name in names if name not in links} if links else set()  # noqa: PTH118 - as above
+    links = {name for name in names if os.path.islink(os.path.join(folder.path, name))}
+    plain = {os.path.join(folder.real, name) for name in names if name not in links} if links else set()
     for name in names:
-        if name not in links or os.path.realpath(os.path.join(folder.path, name)) not in plain:  # noqa: PTH118 - as above
+        if name not in links or os.path.realpath(os.path.join(folder.path, name)) not in plain:
             yield name

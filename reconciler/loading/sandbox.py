@@ -218,53 +218,53 @@ class _Narrow(NodeTransformer):
             raise TemplateError(f"templates have no {type(node).__name__.lower()} here", _LANGUAGE)
         return super().generic_visit(node, *args, **kwargs)
 
-    def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802 - Jinja2's naming
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:
         if isinstance(node.value, float) and not math.isfinite(node.value):
             raise TemplateError("the number is out of range")
         return node
 
-    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
         if not (isinstance(node.node, nodes.Name) and node.node.name == "range"):
             raise TemplateError("templates can call nothing but range", "use a filter: value | upper")
         return self.generic_visit(node)
 
-    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
         if node.node is None:
             raise TemplateError("templates have no filter blocks", _LANGUAGE)
         if node.name not in filters.FILTERS:
             raise TemplateError(f"there is no filter {clipped(node.name)}", did_you_mean(node.name, filters.FILTERS))
         return self.generic_visit(node)
 
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:
         if node.name not in _TESTS:
             raise TemplateError(f"there is no test {clipped(node.name)}", did_you_mean(node.name, _TESTS))
         return self.generic_visit(node)
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - as above
+    def visit_For(self, node: nodes.For) -> nodes.Node:
         if node.recursive:
             raise TemplateError("templates have no recursive loops", _LANGUAGE)
         self.generic_visit(node)
         node.iter = _filtered(node.iter, _STEP)
         return node
 
-    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802 - as above
+    def visit_List(self, node: nodes.List) -> nodes.Node:
         return _filtered(self.generic_visit(node), _MEASURED)
 
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         self.generic_visit(node)
         return node if node.ctx == "store" else _filtered(node, _MEASURED)
 
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
         return _filtered(self.generic_visit(node), _MEASURED)
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
         node.expr = _filtered(node.expr, _MEASURED)
         for operand in node.ops:
             operand.expr = _filtered(operand.expr, _MEASURED)
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(_filtered(nodes.List(node.nodes, lineno=node.lineno), _MEASURED), "join")
 

@@ -16,10 +16,9 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from reconciler.model.plan import Target
-from reconciler.model.ports import Clock, Kind, Provider
-
 if TYPE_CHECKING:
+    from reconciler.model.plan import Target
+    from reconciler.model.ports import Clock, Kind, Provider
     from reconciler.transport.exchange import App
 
 _SERVICES: Final = MappingProxyType(

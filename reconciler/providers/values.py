@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.model.plan import Step
+
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +16,6 @@ from typing import Final
 from reconciler.model.canonical import canonical
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.errors import CredentialError
-from reconciler.model.plan import Step
 from reconciler.model.values import JSON, Address, JSONObject, Path
 
 LARGEST_INTEGER: Final = 2**53 - 1

@@ -8,6 +8,7 @@ from typing import Final
 from reconciler.model.event import Event, EventType
 from reconciler.model.values import JSON
 from reconciler.render.escape import literal, plain
+from reconciler.render.words import count
 
 _WORDS: Final = {
     EventType.RUN_STARTED: "started",
@@ -38,7 +39,7 @@ _SHOWN: Final = (
     ("reason", "{}"),
     ("notes", "{}"),
     ("warnings", "{}"),
-    ("steps", "steps: {}"),
+    ("steps", "{}"),
     ("counts", "{}"),
     ("exit_code", "exit code {}"),
 )
@@ -67,9 +68,14 @@ def event_line(event: Event) -> str:
     """The line without its end: what, where, how it went, and what else is worth knowing."""
     what = plain(f"{event.data.get('action', event.type.value.split('.')[0])}")
     where = plain(str(event.address)) if event.address else plain(f"{event.data.get('run', '')}")
-    details = "; ".join(form.format(_text(event.data[key])) for key, form in _SHOWN if _told(event.data.get(key)))
+    data = {**event.data, "steps": _steps(event.data.get("steps"))}
+    details = "; ".join(form.format(_text(data[key])) for key, form in _SHOWN if _told(data.get(key)))
     head = " ".join(filter(None, (what, where)))
     return f"{plain(event.time)} {head}: {_WORDS[event.type]}" + (f" ({details})" if details else "")
+
+
+def _steps(number: JSON) -> JSON:
+    return count(number, "step") if isinstance(number, int) else number
 
 
 def _told(value: JSON) -> bool:

@@ -154,7 +154,7 @@ async def sockets(address: str, pause: int, count: int, concurrency: int) -> Non
 def row(what: str, took: str, ratio: str = "", memory: int = 0) -> None:
     """Print a line of the table."""
     peak = f"{memory / 1e6:,.0f} MB" if memory else ""
-    print(f"| {what:<40} | {took:>9} | {ratio:>27} | {peak:>6} |", flush=True)  # noqa: T201 - the table is the point
+    print(f"| {what:<40} | {took:>9} | {ratio:>27} | {peak:>6} |", flush=True)
 
 
 def start_up(work: Path, environ: Mapping[str, str]) -> float:

@@ -10,12 +10,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.plan import Target
-from reconciler.model.ports import Clock, Kind, Provider
 from reconciler.model.values import Secret
 from reconciler.providers.blue.report import ReportKind
 from reconciler.providers.values import require, variable
 
 if TYPE_CHECKING:
+    from reconciler.model.ports import Clock, Kind, Provider
     from reconciler.transport.exchange import App
 
 ENDPOINT: Final = "https://api.blue.app/graphql"

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from reconciler.model.errors import CredentialError
 from reconciler.model.plan import Target
-from reconciler.model.ports import Clock, Kind, Provider
 from reconciler.model.values import Secret
 from reconciler.providers.pipefy.export import ExportKind
 from reconciler.providers.pipefy.report import LARGEST_ID, ReportKind, normal_id
 from reconciler.providers.values import require, variable
 
 if TYPE_CHECKING:
+    from reconciler.model.ports import Clock, Kind, Provider
     from reconciler.transport.auth import Credentials
     from reconciler.transport.exchange import App
     from reconciler.transport.hosts import TrustedHosts
