@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ class Wiring:
         """
         from reconciler import providers
 
-        app = self._sandbox_app(targets, desired) if self.settings.sandbox and targets else None
+        app = self._sandbox_app(stack, targets, desired) if self.settings.sandbox and targets else None
         opened, missing = {}, []
         for name, target in targets.items():
             try:
@@ -166,11 +166,11 @@ class Wiring:
             raise CredentialError("; ".join(error.message for error in missing), "\n".join(hints))
         return {name: await stack.enter_async_context(provider) for name, provider in opened.items()}
 
-    def _sandbox_app(self, targets: Mapping[str, Target], desired: Desired | None) -> Any:
+    def _sandbox_app(self, stack: AsyncExitStack, targets: Mapping[str, Target], desired: Desired | None) -> Any:
         store_of = sandbox_module("store")
         server = sandbox_module("server")
         world = sandbox_module("world")
-        store = store_of.Store(SANDBOX_DATA)
+        store = stack.enter_context(closing(store_of.Store(SANDBOX_DATA)))
         world.ensure(
             store,
             self._mentions(desired),

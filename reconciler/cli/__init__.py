@@ -15,10 +15,14 @@ from typing import NoReturn
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and end the process with the exit code of the contract."""
-    import gc
+    try:
+        import gc
 
-    from reconciler.cli.program import run
+        from reconciler.cli.program import run
 
-    # a plan of thousands makes many small objects that all live: looking for garbage among them takes longer
-    gc.set_threshold(100_000, 20, 100)
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+        # a plan of thousands makes many small objects that all live: looking for garbage among them takes longer
+        gc.set_threshold(100_000, 20, 100)
+        code = run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # before anything has begun, or while it is ending
+        code = 130
+    sys.exit(code)
