@@ -72,7 +72,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself; only the transport calls this, when it writes a header or a body."""
+        """Return the text itself; only what writes a header, a body or a signature calls this."""
         return self._text
 
     def __bool__(self) -> bool:
