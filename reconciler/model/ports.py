@@ -170,7 +170,9 @@ class Backend(Protocol):
     """Storage for one log: numbered batches of bytes, and snapshots to shorten a replay."""
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
-        """The newest checkpoint behind `after` (or None), and every batch behind that, in order."""
+        """The newest checkpoint behind `after` (or None), and every batch behind that, in order.
+
+        A negative `after` leaves the checkpoint out: all batches, for whoever does not trust it."""
         ...
 
     def append(self, position: int, batch: bytes) -> None:
