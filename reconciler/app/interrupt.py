@@ -24,7 +24,7 @@ def stop_on_signal() -> Iterator[asyncio.Event]:
             task.cancel()
         stop.set()
 
-    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for which in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
         try:
             loop.add_signal_handler(which, interrupted)
         except (NotImplementedError, RuntimeError, ValueError):

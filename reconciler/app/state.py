@@ -1,4 +1,4 @@
-"""The recorded state, read and (by a person's word) corrected."""
+"""The recorded state, read."""
 
 from __future__ import annotations
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from reconciler.model.plan import Plan
-
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -32,6 +28,9 @@ from reconciler.cli.options import timeout as timeout_option
 from reconciler.cli.show import write_plan
 from reconciler.model.errors import Usage
 from reconciler.model.event import Emit, Event, EventType
+
+if TYPE_CHECKING:
+    from reconciler.model.plan import Plan
 
 
 @click.command("apply")

@@ -56,8 +56,8 @@ _COMMON = (
     _shared("--state", metavar="URL", default="", help="Where the log is, for example sqlite:PATH."),
     _shared("--set", "set_", metavar="KEY=VALUE", multiple=True, help="Set a value on top of the environment's file."),
     _shared("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour on a terminal."),
-    _shared("-v", "--verbose", count=True, help="Say more."),
-    _shared("-q", "--quiet", count=True, help="Say less: errors only."),
+    _shared("-v", "--verbose", count=True, help="Say more on stderr."),
+    _shared("-q", "--quiet", count=True, help="Say less on stderr."),
 )
 
 
@@ -78,7 +78,10 @@ timeout = option(
 )
 
 select = option(
-    "--select", multiple=True, metavar="ADDR_OR_LABEL", help="Only these: an address, a glob, or a label as key=value."
+    "--select",
+    multiple=True,
+    metavar="ADDR_OR_LABEL",
+    help="Only these: an address, a glob, or a label, as key or key=value.",
 )
 
 retarget = option(

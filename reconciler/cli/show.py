@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from reconciler.model.plan import Plan
-
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.options import common, formats, settings
 
+if TYPE_CHECKING:
+    from reconciler.model.plan import Plan
 
-def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool, err: bool = False) -> None:
-    """Write a plan to stdout (or stderr) in a format."""
+
+def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool) -> None:
+    """Write a plan to stdout in a format."""
     from reconciler.planning.codec import to_json
     from reconciler.render import renderer
 
@@ -23,7 +22,7 @@ def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool
         shown = renderer("plan", "json")(to_json(plan))
     else:
         shown = renderer("plan", format_)(plan, warnings=warnings, **({"color": color} if format_ == "text" else {}))
-    click.echo(shown, nl=False, err=err)
+    click.echo(shown, nl=False)
 
 
 @click.command("show")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import zipfile
 import zlib
@@ -45,6 +46,11 @@ def _check_workbook(path: Path) -> None:
             _check_sums(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise Undeliverable(f"the workbook is damaged, perhaps cut short: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # its directory points before its beginning
+        raise Undeliverable("the workbook is damaged: its parts are not where it says") from error
 
 
 def _check_sums(archive: zipfile.ZipFile) -> None:

@@ -129,7 +129,7 @@ class Plan:
     @property
     def summary(self) -> dict[str, int]:
         """Number of steps by action, and of resources that stay as they are."""
-        counts = {action.value: 0 for action in (*_SUMMARY,)}
+        counts = {action.value: 0 for action in _SUMMARY}
         for step in self.steps:
             counts[step.action.value] += 1
         return {**counts, "unchanged": self.unchanged}

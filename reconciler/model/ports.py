@@ -19,7 +19,7 @@ from reconciler.model.outcome import (
 )
 from reconciler.model.plan import Step
 from reconciler.model.recorded import Doubt, Recorded, Resource
-from reconciler.model.values import JSON, Address, JSONObject, Reference, Secret
+from reconciler.model.values import Address, JSONObject, Reference, Secret
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -101,7 +101,8 @@ class Provider(Protocol):
 
     def request(self, step: Step, ids: Mapping[Address, str]) -> Request | None:
         """The mutation of a step, with references resolved through `ids`; None when nothing needs
-        to be sent and the step is only recorded.  No effects."""
+        to be sent and the step is only recorded.  No effects.  Raises LookupError, with a sentence for
+        people, when the object or a reference has no id yet."""
         ...
 
     async def perform(self, request: Request) -> Outcome:
@@ -186,17 +187,3 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release what is held; the log stays."""
         ...
-
-
-__all__ = [
-    "JSON",
-    "Backend",
-    "Clock",
-    "Deliverer",
-    "Journal",
-    "Kind",
-    "LinkExpired",
-    "Provider",
-    "Require",
-    "Undeliverable",
-]

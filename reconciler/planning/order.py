@@ -50,6 +50,6 @@ def _depths(targets: Mapping[Address, Sequence[Address]], manifests: Mapping[Add
         manifest = manifests[circle[0]]
         message = "references run in a circle: " + " -> ".join(map(str, circle))
         raise InvalidManifests(
-            [Diagnostic(Severity.ERROR, "reference.circle", message, manifest.origin, manifest.address)]
+            [Diagnostic(Severity.ERROR, "cyclic-reference", message, manifest.origin, manifest.address)]
         ) from None
     return depth

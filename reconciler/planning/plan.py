@@ -165,7 +165,7 @@ def _sealed(plan: Plan, manifests: Mapping[Address, Manifest]) -> Plan:
         return codec.seal(plan)
     except ValueError as error:
         found = [
-            Diagnostic(Severity.ERROR, "spec.json", str(reason), manifests[step.address].origin, step.address)
+            Diagnostic(Severity.ERROR, "not-json", str(reason), manifests[step.address].origin, step.address)
             for step in plan.steps
             if step.address in manifests and (reason := _uncanonical(step)) is not None
         ]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from reconciler.model.plan import Step
-
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.canonical import canonical
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.errors import CredentialError
 from reconciler.model.values import JSON, Address, JSONObject, Path
+
+if TYPE_CHECKING:
+    from reconciler.model.plan import Step
 
 LARGEST_INTEGER: Final = 2**53 - 1
 """The largest integer that JSON carries between programs without loss (RFC 8785)."""

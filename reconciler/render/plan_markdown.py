@@ -59,6 +59,6 @@ def _within(lines: Sequence[str], limit: int) -> list[str]:
     for line in lines:
         size += len(line) + 1
         if size > limit:
-            return [*kept, f"... and {len(lines) - len(kept):,} more lines; the full plan is in the log of the run"]
+            return [*kept, f"... and {len(lines) - len(kept):,} more lines; `reconciler plan` shows them all"]
         kept.append(line)
     return kept

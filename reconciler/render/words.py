@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_STYLES: Final = {"red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36", "bold": "1", "dim": "2"}
+_STYLES: Final = {"red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36", "bold": "1"}
 
 
 def count(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ class Store:
             self._connection = sqlite3.connect(
                 str(path) if path else ":memory:", timeout=30, isolation_level=None, check_same_thread=False
             )
+            self._end = weakref.finalize(self, self._connection.close)
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise Broken(

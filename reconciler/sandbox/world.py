@@ -5,9 +5,7 @@ workspaces (one archived), six people.  Pipefy: organization 300123456 with five
 account can reach and one it cannot.
 
 Credentials (all of them invented, worth nothing): `server.environment` gives the owner's.  For tests
-of permissions there are, in `BLUE_TOKENS` and `PIPEFY_TOKENS`, a member and an outsider of each
-organization as well: `sandbox-member-token`, `sandbox-outsider-token`, `sandbox-pipefy-member-token`,
-`sandbox-pipefy-outsider-token`.
+of permissions `BLUE_TOKENS` and `PIPEFY_TOKENS` hold a member's and an outsider's as well.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ TOKENS: Final = {
     "outsider": "sandbox-pipefy-outsider-token-not-real",
 }
 CLIENT: Final = ("sandbox-client", "sandbox-client-secret-not-real")
-PIPE_IDS: Final = ("301000001", "301000002", "301000003", "301000004", "301000005")
 PRIVATE_PIPE_ID: Final = "301000009"
 _USERS: Final = (
     (SERVICE_ACCOUNT_ID, "Sandbox Service Account", "robot@acme.example", "admin"),

@@ -59,12 +59,7 @@ class Lease:
         self._seconds = seconds
         self._expect = expect
         self._extra = extra
-        self._final: tuple[Entry, ...] = ()
         self._renewal: asyncio.Task[None]
-
-    def finish(self, *entries: Entry) -> None:
-        """Say what is appended together with the release, for example `RunFinished`."""
-        self._final = entries
 
     async def __aenter__(self) -> Lease:
         await self._log.refresh()
@@ -81,7 +76,7 @@ class Lease:
         await asyncio.gather(self._renewal, return_exceptions=True)
         self._log.let_go()
         try:
-            await self._log.record([LeaseReleased(self._run, self._now()), *self._final])
+            await self._log.record([LeaseReleased(self._run, self._now())])
         except ReconcilerError:
             if error is None:
                 raise

@@ -50,7 +50,8 @@ def test_kill_9_at_random_moments_of_an_apply(project: Callable[[str], Program])
     program("sandbox", "reset")
     program("plan", "--sandbox")
     idle = (time.monotonic() - began) / 2
-    chance = random.Random()  # a new seed each time: over many runs every moment is met
+    seed = random.randrange(2**32)  # a new one each time: over many runs every moment is met
+    chance = random.Random(seed)
     for _ in range(KILLS):
         program("sandbox", "reset")
         process = subprocess.Popen(
@@ -64,7 +65,7 @@ def test_kill_9_at_random_moments_of_an_apply(project: Callable[[str], Program])
         process.send_signal(signal.SIGKILL)
         process.wait()
         after = program("apply", "--sandbox", "--yes")
-        assert after.code == 0, after.err
+        assert after.code == 0, (seed, after.err)
         assert set(objects(program).values()) == {1}
         assert len(objects(program)) == 30
         assert program("plan", "--sandbox", "--detailed-exitcode").code == 0

@@ -244,7 +244,7 @@ class TestLimits:
         want = world.desired(world.manifest(R, {"n": 2**60}), world.manifest("blue/report/ok", {"n": 1}))
         with pytest.raises(InvalidManifests) as caught:
             world.make(want, world.recorded())
-        assert [(found.code, str(found.address)) for found in caught.value.diagnostics] == [("spec.json", R)]
+        assert [(found.code, str(found.address)) for found in caught.value.diagnostics] == [("not-json", R)]
 
     def test_in_what_is_live_they_are_told_with_their_address(self, world: Any) -> None:
         have = world.recorded(world.resource(R, {"title": "T"}))

@@ -78,7 +78,7 @@ def test_a_comment_is_never_too_long(plan: Plan) -> None:
     many = replace(plan, steps=plan.steps * 2000, drift=plan.drift * 2000)
     text = renderer("plan", "markdown")(many)
     assert len(text) < 65_000
-    assert text.count("more lines; the full plan is in the log of the run") == 2
+    assert text.count("more lines; `reconciler plan` shows them all") == 2
     assert "<details><summary>" in text
 
 

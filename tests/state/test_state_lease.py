@@ -22,7 +22,6 @@ from reconciler.model.entry import (
     ExportStarted,
     Holder,
     Intended,
-    RunFinished,
     RunStarted,
 )
 from reconciler.model.errors import Conflict, Locked, StateError
@@ -125,7 +124,7 @@ def taken(log: Log, clock: Hands, run: str = "r1", holder: Holder = ANN, **more:
 
 async def test_a_lease_is_one_entry_at_each_end(new_log: Callable[[], Log], clock: Hands) -> None:
     log = new_log()
-    async with taken(log, clock, extra=[RunStarted("r1", "t", ANN, "1", plan="sha256:p")]) as lease:
+    async with taken(log, clock, extra=[RunStarted("r1", "t", ANN, "1", plan="sha256:p")]):
         held = log.recorded.lease
         assert held is not None
         assert (held.run, held.holder, held.since, held.until) == (
@@ -133,7 +132,6 @@ async def test_a_lease_is_one_entry_at_each_end(new_log: Callable[[], Log], cloc
         )  # fmt: skip
         assert log.recorded.plans == {"sha256:p"}
         await log.record([report(1)])
-        lease.finish(RunFinished("r1", "t", 0))
     assert (log.recorded.lease, log.recorded.position) == (None, 3)
 
 
