@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.app import plan as planner
-from reconciler.app.clock import SystemClock
+from reconciler.app.clock import SystemClock, instant
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
 from reconciler.app.state import doubts
@@ -122,7 +122,8 @@ class _Apply:
             else:
                 plan = self._verified(saved, recorded, project)
             allowed = self.orders.allow_deletes
-            self.talk.show(plan, safety.warnings(plan, recorded, project.safety, allowed))
+            self.talk.show(plan, planner.warnings(self.wiring, plan, recorded, project, allow_deletes=allowed))
+            self._tell_pretended()
             safety.refuse(plan, recorded, project.safety, allowed)
             if not plan.steps and not plan.pending and saved is None and not self.orders.retarget:
                 return self._ended(0, recorded)
@@ -130,6 +131,15 @@ class _Apply:
             if plan.steps and saved is None and not self.talk.confirm():
                 raise Declined("not confirmed; nothing was sent")
             return asyncio.run(self._execute(backend, plan, saved))
+
+    def _tell_pretended(self) -> None:
+        """Schedules will count from a pretended instant, and stand still until it has come."""
+        now = self.wiring.clock.now()
+        if now > self.wiring.clock.wall():
+            self.talk.note(
+                f"RECONCILER_NOW pretends {instant(now)}, which is still to come: schedules that are recorded now"
+                " count from then"
+            )
 
     def finish(self, code: int, message: str = "") -> None:
         """Tell how it ended."""
@@ -165,7 +175,7 @@ class _Apply:
         self.talk.emit(event)
 
     def _now(self) -> str:
-        return SystemClock().wall().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return instant(SystemClock().wall())
 
     def _read(self, file: Path) -> Plan:
         from reconciler.planning.codec import parse
@@ -191,7 +201,7 @@ class _Apply:
         async with AsyncExitStack() as stack:
             providers = await self._connect(stack, names)
             stop = stack.enter_context(stop_on_signal())
-            await stack.enter_async_context(self._lease(log))
+            await stack.enter_async_context(self._lease(log, self._started()))
             await settle(
                 run=self.name,
                 providers=providers,
@@ -239,17 +249,18 @@ class _Apply:
             stack, wanted, timeout=self.orders.timeout, concurrency=concurrency, desired=self.desired
         )
 
-    def _started(self, plan: str | None = None) -> RunStarted:
+    def _started(self, *, plan: str | None = None, places: Mapping[str, str] | None = None) -> RunStarted:
+        """The entry that a run begins with; only a run of a plan that was agreed to says new `places`."""
         from reconciler.state.holder import this_holder
 
-        places = planner.places_of(self.targets)
         commit = planner.git_commit(self.wiring.settings.folder)
-        return RunStarted(self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan, places=places)
+        return RunStarted(
+            self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan, places=places or {}
+        )
 
-    def _lease(self, log: Log, *, expect: int | None = None, plan: str | None = None) -> Lease:
+    def _lease(self, log: Log, started: RunStarted, *, expect: int | None = None) -> Lease:
         from reconciler.state.lease import take_lease
 
-        started = self._started(plan)
         return take_lease(
             log, run=self.name, holder=started.holder, clock=self.wiring.clock, expect=expect, extra=[started]
         )
@@ -265,12 +276,12 @@ class _Apply:
             providers = await self._connect(stack, {address.provider for address in addresses})
             stop = stack.enter_context(stop_on_signal())
             leased = await stack.enter_async_context(AsyncExitStack())
+            started = self._started(plan=saved.digest if saved else None, places=planner.places_of(self.targets))
             if plan.steps:
-                digest = saved.digest if saved else None
-                await leased.enter_async_context(self._lease(log, expect=plan.position, plan=digest))
+                await leased.enter_async_context(self._lease(log, started, expect=plan.position))
             else:
                 await log.refresh()
-                await log.record([self._started()])
+                await log.record([started])
             self._tell(EventType.RUN_STARTED, {"run": self.name, "steps": len(plan.steps), "plan": plan.digest})
             result = await run(
                 plan,

@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.app.settings import TOOL
 from reconciler.app.wiring import Wiring
 from reconciler.model.errors import Broken, StateError
-from reconciler.model.manifest import Desired
+from reconciler.model.manifest import Desired, Project
 from reconciler.model.outcome import Observed
 from reconciler.model.plan import Due, Plan, Target
 from reconciler.model.recorded import Recorded
@@ -69,7 +69,6 @@ def make(
     select: Sequence[str] = (),
 ) -> Planned:
     """Plan from values; no effects but reading which git commit the manifests belong to."""
-    from reconciler.planning import safety
     from reconciler.planning.plan import plan as make_plan
 
     now = wiring.clock.now()
@@ -85,7 +84,17 @@ def make(
         commit=git_commit(wiring.settings.folder),
         select=select,
     )
-    return Planned(made, desired, recorded, tuple(safety.warnings(made, recorded, desired.project.safety)))
+    return Planned(made, desired, recorded, warnings(wiring, made, recorded, desired.project))
+
+
+def warnings(
+    wiring: Wiring, made: Plan, recorded: Recorded, project: Project, *, allow_deletes: int | None = None
+) -> tuple[str, ...]:
+    """What to say beside a plan: why the rails would refuse it, and which schedules stand still."""
+    from reconciler.planning import exports, safety
+
+    refused = safety.warnings(made, recorded, project.safety, allow_deletes)
+    return (*refused, *exports.warnings(recorded, wiring.clock.now()))
 
 
 def targets_of(wiring: Wiring, desired: Desired, recorded: Recorded) -> dict[str, Target]:
@@ -120,6 +129,7 @@ def check_places(recorded: Recorded, targets: Mapping[str, Target]) -> None:
 
 def due_exports(wiring: Wiring, desired: Desired, recorded: Recorded, now: datetime) -> dict[Address, Due]:
     """Where the schedule of every scheduled export stands."""
+    from reconciler.planning.exports import counts_from
     from reconciler.schedule import cron
 
     found = {}
@@ -130,7 +140,7 @@ def due_exports(wiring: Wiring, desired: Desired, recorded: Recorded, now: datet
         if schedule is None:
             continue
         known = recorded.exports.get(manifest.address)
-        since = now if known is None else datetime.fromisoformat(max(known.due_from, known.last_occurrence or ""))
+        since = now if known is None else datetime.fromisoformat(counts_from(known))
         found[manifest.address] = cron.due(schedule["cron"], schedule["timezone"], since, now)
     return found
 

@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, closing
 from typing import TYPE_CHECKING
 
 from reconciler.app import plan as planner
+from reconciler.app.clock import instant
 from reconciler.app.state import parse_address
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Settled
 from reconciler.model.errors import Usage
 from reconciler.model.plan import Action
-from reconciler.model.recorded import Recorded
+from reconciler.model.recorded import Doubt, Recorded
 from reconciler.model.values import Address
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
 async def decide(wiring: Wiring, text: str, verdict: str) -> None:
     """Record a person's word on what happened: `absent`, `applied`, or the id of what it made.
 
-    Raises Usage when nothing of that address is in doubt, or the word does not fit it.
+    A run in flight may be given up in the same way, but has its id already.  Raises Usage when nothing of
+    that address is open, or the word does not fit it.
     """
     from reconciler.state.holder import this_holder
     from reconciler.state.lease import take_lease
@@ -74,14 +76,12 @@ async def decide(wiring: Wiring, text: str, verdict: str) -> None:
     with closing(wiring.backend(wiring.project())) as backend:
         log = Log(backend, wiring.clock)
         await log.refresh()
-        operation, makes = _doubt(log.recorded, address)
-        if verdict == APPLIED and makes:
-            raise Usage(f"{address} was made with an id of its own", "say which: --as ID")
+        operation = _operation(log.recorded, address, verdict)
         run = secrets.token_hex(8)
         entry = Settled(
             run,
             operation,
-            wiring.clock.wall().isoformat(timespec="seconds").replace("+00:00", "Z"),
+            instant(wiring.clock.wall()),
             applied=verdict != ABSENT,
             how="person",
             id=None if verdict in (ABSENT, APPLIED) else verdict,
@@ -90,12 +90,45 @@ async def decide(wiring: Wiring, text: str, verdict: str) -> None:
             await log.record([entry])
 
 
-def _doubt(recorded: Recorded, address: Address) -> tuple[str, bool]:
-    """The operation in doubt, and whether it would have made something with a new id."""
+def _operation(recorded: Recorded, address: Address, verdict: str) -> str:
+    """The open operation of an address; raises Usage when there is none, or the word does not fit it."""
     for doubt in recorded.in_doubt.values():
         if doubt.address == address:
-            return doubt.operation, doubt.action is Action.CREATE
+            _check(recorded, doubt, verdict)
+            return doubt.operation
     export = recorded.exports.get(address)
-    if export is not None and export.run is not None and export.run.unknown:
-        return export.run.operation, False
-    raise Usage(f"nothing about {address} is in doubt", "`state list` shows what is")
+    run = export.run if export is not None else None
+    if run is None or not (run.unknown or run.in_flight):
+        raise Usage(f"nothing about {address} is in doubt", "`state list` shows what is")
+    if verdict not in (ABSENT, APPLIED):
+        _check_id(verdict)
+        if run.in_flight:
+            raise Usage(
+                f"the run of {address} is in flight and has an id, {run.export_id}",
+                "say --as applied to give up its file, --as absent to have it run again",
+            )
+    return run.operation
+
+
+def _check(recorded: Recorded, doubt: Doubt, verdict: str) -> None:
+    """Raise Usage for a word that does not fit a doubtful mutation."""
+    makes = doubt.action is Action.CREATE and not doubt.address.is_export
+    if verdict == ABSENT or (verdict == APPLIED and not makes):
+        return
+    if verdict == APPLIED:
+        raise Usage(f"{doubt.address} was made with an id of its own", "say which: --as ID")
+    _check_id(verdict)
+    if not makes:
+        raise Usage(
+            f"--as {verdict}: what is in doubt about {doubt.address} is its {doubt.action}, which makes no new id",
+            "say --as applied or --as absent",
+        )
+    for other in recorded.resources.values():
+        if other.id == verdict and other.address.provider == doubt.address.provider:
+            raise Usage(f"--as {verdict}: that is the id of {other.address}", "two addresses cannot share an object")
+
+
+def _check_id(verdict: str) -> None:
+    """Raise Usage for what must be a slip: both services have a digit in every id."""
+    if not any(map(str.isdigit, verdict)):
+        raise Usage(f"--as {verdict}: that is no id, and neither of the words", "the words are applied and absent")

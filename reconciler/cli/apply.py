@@ -38,8 +38,13 @@ if TYPE_CHECKING:
 @formats("text", "json")
 @click.argument("planfile", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @option("--yes", is_flag=True, help="Do not ask.")
-@option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="Let up to N deletes through the valve.")
-@option("--accept-drift", is_flag=True, help="Overwrite live objects that were changed outside.")
+@option(
+    "--allow-deletes",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Let up to N deletes (or replacements of what is gone) through.",
+)
+@option("--accept-drift", is_flag=True, help="Do not mind what was changed outside; only --refresh undoes it.")
 @option("--refresh", is_flag=True, help="Look at the live objects first, and put right what was changed outside.")
 @option("--no-wait", is_flag=True, help="Leave started exports in flight for the next apply.")
 @option(

@@ -24,7 +24,9 @@ from reconciler.cli.show import write_plan
     help="Also save the plan for `apply FILE`.",
 )
 @option("--refresh", is_flag=True, help="Also read the live objects and report drift.")
-@option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift.")
+@option(
+    "--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift, files to fetch, or doubts."
+)
 @select_option
 @retarget_option
 @timeout_option
@@ -52,5 +54,6 @@ def command(
     if out is not None:
         use_case.save(wiring, planned.plan, out)
     write_plan(planned.plan, planned.warnings, format_, color=colored(sys.stdout))
-    changed = bool(planned.plan.steps or planned.plan.drift)
+    made = planned.plan
+    changed = bool(made.steps or made.drift or made.pending or made.in_doubt)
     return 2 if detailed_exitcode and changed else 0

@@ -61,7 +61,8 @@ def settle(format_: str, address: str | None, verdict: str | None, timeout: floa
     """Resolve what is in doubt: by looking, or for one ADDRESS by what you know.
 
     --as ID says that it happened and made the object (or export) with this id, --as applied that it
-    happened, --as absent that it never did.  Shows the state then; exits with 7 while something is in doubt.
+    happened, --as absent that it never did.  For an export in flight, applied gives up its file, and
+    absent has it run again.  Shows the state then; exits with 7 while something is in doubt.
     """
     import asyncio
 

@@ -39,7 +39,7 @@ async def run(
     mutated: Callable[[], Awaitable[None]] | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Result:
-    """Perform every step of a plan as far as it goes, and wait for exports, those of earlier runs included.
+    """Perform every step of a plan as far as it goes, and wait for exports, also for those it lists as pending.
 
     One failure stops only what depends on it; a refusal of credentials stops the rest of that service.
     Each step ends in exactly one terminal event, also when this raises or is cancelled.  Once `stop` is
@@ -62,6 +62,7 @@ async def run(
         content=content,
         board=board,
         halted=lambda: crew.failure is not None,
+        creates=frozenset(step.address for step in plan.steps if step.action is Action.CREATE),
     )
     waiting = Waiting(scene, teller, deliver=deliver, stop=stop, chance=chance)
     reason = "the run was broken off"
@@ -107,11 +108,11 @@ class _Run:
             raise crew.failure
 
     def _resume(self) -> None:
-        """Follow what earlier runs have started; exports that the plan forgets are left alone."""
-        forgotten = {step.address for step in self.plan.steps if step.action is Action.FORGET}
+        """Follow what earlier runs have started, as far as the plan lists it."""
+        listed = {(pending.address, pending.export_id) for pending in self.plan.pending}
         for address, record in self.scene.journal.recorded.exports.items():
             run = record.run
-            if run is None or not run.in_flight or run.export_id is None or address in forgotten:
+            if run is None or not run.in_flight or run.export_id is None or (address, run.export_id) not in listed:
                 continue
             running = Running(
                 address=address,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,7 +24,8 @@ ContentDigest: TypeAlias = Callable[[Address, JSONObject], str]
 class Scene:
     """One run's ports and choices; `created` is the instant its plan was made at.
 
-    `halted` says whether the run has broken: then nothing more may be sent.
+    `halted` says whether the run has broken: then nothing more may be sent.  `creates` are the addresses
+    for which the plan makes an object.
     """
 
     run: str
@@ -36,6 +37,7 @@ class Scene:
     content: ContentDigest
     board: Board
     halted: Callable[[], bool]
+    creates: Collection[Address] = ()
 
     def at(self) -> str:
         """The real instant, as entries hold it."""

@@ -13,6 +13,7 @@ from reconciler.model.errors import CredentialError, Unavailable
 from reconciler.model.outcome import Cause, Done, Observed, Outcome, Refused, Request
 from reconciler.model.plan import Action, Step
 from reconciler.model.ports import Provider
+from reconciler.model.values import JSON
 
 _GONE = "it was gone already"
 
@@ -38,7 +39,7 @@ async def perform(scene: Scene, index: int, step: Step) -> Running | None:
         scene.board.rejected(index, Refused(Cause.UNSENT, "UNRESOLVED", message))
         return None
     if request is None:
-        await _record_only(scene, index, step)
+        await _record_only(scene, index, step, provider)
         return None
     if step.action is Action.EXPORT:
         return await exports.start(scene, index, step, provider, request)
@@ -46,9 +47,13 @@ async def perform(scene: Scene, index: int, step: Step) -> Running | None:
     return None
 
 
-async def _record_only(scene: Scene, index: int, step: Step, notes: Sequence[str] = ()) -> None:
+async def _record_only(scene: Scene, index: int, step: Step, provider: Provider, notes: Sequence[str] = ()) -> None:
     entries: list[Entry]
     if step.action is Action.FORGET:
+        refused = await _returned(scene, step, provider)
+        if refused is not None:
+            scene.board.rejected(index, refused)
+            return
         entries = [Forgotten(scene.run, scene.at(), step.address)]
     else:
         entries = [_intended(scene, index, step, request=""), _kept(scene, index, step)]
@@ -59,7 +64,7 @@ async def _record_only(scene: Scene, index: int, step: Step, notes: Sequence[str
 async def _mutate(scene: Scene, index: int, step: Step, provider: Provider, request: Request) -> None:
     refused = await _compare(scene, step, provider)
     if refused is not None and _already(step, refused):
-        await _record_only(scene, index, step, notes=[_GONE])
+        await _record_only(scene, index, step, provider, notes=[_GONE])
     elif refused is not None:
         scene.board.rejected(index, refused)
     else:
@@ -77,7 +82,7 @@ async def _conclude(scene: Scene, index: int, step: Step, outcome: Outcome) -> N
     operation, record = scene.operation(index), scene.journal.record
     if isinstance(outcome, Done):
         identity = step.id if outcome.id is None else outcome.id
-        remote = divergent(outcome.content, step.after)
+        remote = divergent(_learned(scene, step, outcome.content), step.after)
         await record([Applied(scene.run, operation, scene.at(), identity, remote, outcome.version)])
         scene.board.applied(index, id=identity, notes=list(outcome.notes) or None)
     elif isinstance(outcome, Refused):
@@ -86,6 +91,31 @@ async def _conclude(scene: Scene, index: int, step: Step, outcome: Outcome) -> N
     else:
         await record([Doubted(scene.run, operation, scene.at(), outcome.reason)])
         scene.board.doubtful(index, operation, outcome.reason)
+
+
+def _learned(scene: Scene, step: Step, content: JSON) -> JSON:
+    """The live content to record: of an update only what it changed.
+
+    What somebody else did to the other fields is left for a refresh to find, or it would pass for what
+    the service made of this update.
+    """
+    resource = scene.journal.recorded.resources.get(step.address)
+    before = None if resource is None or step.action is not Action.UPDATE else resource.content
+    if not isinstance(content, dict) or not isinstance(before, dict):
+        return content
+    changed = {change.path[0] for change in step.changes if change.path}
+    ours = {key: value for key, value in content.items() if key in changed}
+    return {**{key: value for key, value in before.items() if key not in changed}, **ours}
+
+
+async def _returned(scene: Scene, step: Step, provider: Provider) -> Refused | None:
+    """Why what is gone must not be forgotten and made again; None when it may."""
+    if step.address not in scene.creates or step.address not in scene.journal.recorded.resources:
+        return None
+    seen = await _look(scene, step, provider)
+    if isinstance(seen, Observed):
+        return Refused(Cause.CHANGED, "CHANGED", f"{step.id} is there again; plan anew")
+    return seen
 
 
 async def _compare(scene: Scene, step: Step, provider: Provider) -> Refused | None:

@@ -19,8 +19,8 @@ def parse(instant: str) -> datetime:
 
 
 def age(clock: Clock, instant: str) -> float:
-    """Real seconds since an RFC 3339 instant."""
-    return (clock.wall() - parse(instant)).total_seconds()
+    """Real seconds since an RFC 3339 instant; 0 for one that is still to come, by another clock."""
+    return max((clock.wall() - parse(instant)).total_seconds(), 0.0)
 
 
 async def pause(clock: Clock, seconds: float, stop: asyncio.Event) -> None:

@@ -27,6 +27,9 @@ LONGEST: Final = 30.0
 FETCH_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 """Seconds between tries to fetch a file: a link may not be served yet, or no longer."""
 
+LAST_QUESTIONS: Final = 60.0
+"""Seconds for which one that is too old is asked about before it is given up for want of an answer."""
+
 End: TypeAlias = Callable[[EventType, JSONObject], None]
 
 _LATER = "the next apply picks it up"
@@ -101,6 +104,8 @@ class Waiting:
             if ending is not None:
                 return ending
             waited = (clock.wall() - began).total_seconds()
+            if status is None and waited >= min(LAST_QUESTIONS, options.deadline) and self._old(running):
+                return await self._abandon(running, f"{_clause(trouble)}; what became of it cannot be learned")
             if waited >= options.deadline:
                 return left(f"{trouble or 'still processing'}, after {waited:.0f} s of waiting; {_LATER}")
             said = self._progress(running, trouble, waited, said)
@@ -117,11 +122,7 @@ class Waiting:
             return await self._fetch(running, provider, status)
         if status.state is ExportState.FAILED:
             return await self._fail(running, "FAILED", "the service could not make the file; it gives no reason")
-        age = timing.age(self._scene.clock, running.since)
-        if age > self._scene.options.abandon_after:
-            message = f"given up: still processing {age / 3600:.0f} hours after it was started"
-            return await self._fail(running, "ABANDONED", message)
-        return None
+        return await self._abandon(running, "still processing") if self._old(running) else None
 
     async def _fetch(self, running: Running, provider: Provider, status: ExportStatus | None) -> Ending:
         trouble = ""
@@ -138,7 +139,7 @@ class Waiting:
                 if isinstance(result, Ending):
                     return result
                 trouble = result
-        return _undelivered("UNFETCHED", f"the finished file could not be fetched: {trouble}")
+        return await self._undelivered(running, "UNFETCHED", f"the finished file could not be fetched: {trouble}")
 
     async def _bring(self, running: Running, provider: Provider, url: Secret) -> Ending | str:
         """Fetch and deliver once; what was in the way, if another try may help."""
@@ -150,11 +151,26 @@ class Waiting:
         except Unavailable as error:
             return error.message
         except Undeliverable as error:
-            return _undelivered("UNDELIVERABLE", str(error))
+            return await self._undelivered(running, "UNDELIVERABLE", str(error))
         scene = self._scene
         entry = ExportDelivered(scene.run, running.operation, scene.at(), file.location, file.sha256, file.bytes)
         await self._record(running, entry)
         return _delivered(file.location, file.sha256, file.bytes)
+
+    async def _undelivered(self, running: Running, code: str, message: str) -> Ending:
+        """Leave the run finished in the log, so that the next apply tries again; give up one that is old
+        and that an earlier run has failed to fetch as well."""
+        if running.finished and self._old(running):
+            return await self._abandon(running, _clause(message))
+        data = {"code": code, "message": f"{_clause(message)}; the next apply tries again", "ran": True}
+        return Ending(EventType.EXPORT_FAILED, data)
+
+    def _old(self, running: Running) -> bool:
+        return timing.age(self._scene.clock, running.since) > self._scene.options.abandon_after
+
+    async def _abandon(self, running: Running, reason: str) -> Ending:
+        hours = timing.age(self._scene.clock, running.since) / 3600
+        return await self._fail(running, "ABANDONED", f"given up {hours:.0f} hours after it was started: {reason}")
 
     async def _fail(self, running: Running, code: str, message: str) -> Ending:
         scene = self._scene
@@ -212,7 +228,5 @@ def _delivered(location: str | None, sha256: str | None, size: int | None) -> En
     return Ending(EventType.EXPORT_DELIVERED, {"location": location, "sha256": sha256, "bytes": size})
 
 
-def _undelivered(code: str, message: str) -> Ending:
-    """The run stays finished in the log, so that the next apply tries again."""
-    data = {"code": code, "message": f"{message.rstrip('.')}; the next apply tries again", "ran": True}
-    return Ending(EventType.EXPORT_FAILED, data)
+def _clause(sentence: str) -> str:
+    return sentence.rstrip(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from reconciler.model.canonical import digest
 from reconciler.model.manifest import Manifest
@@ -83,6 +84,21 @@ def pending(recorded: Recorded, chosen: Collection[Address]) -> tuple[Pending, .
 def unknown(recorded: Recorded) -> set[Address]:
     """Return the exports of whose last run nobody knows whether the service got it."""
     return {address for address, record in recorded.exports.items() if record.run is not None and record.run.unknown}
+
+
+def counts_from(record: ExportRecord) -> str:
+    """Return the instant after which an occurrence of a recorded export is due."""
+    return max(record.due_from, record.last_occurrence or "")
+
+
+def warnings(recorded: Recorded, now: datetime) -> tuple[str, ...]:
+    """Return a sentence for each schedule that stands still, because a clock was ahead when it was recorded."""
+    return tuple(
+        f"{address}: its schedule counts from {counts_from(record)}, which is still to come; no run is due before."
+        " To count from now, remove its manifest, apply that, and declare it again"
+        for address, record in sorted(recorded.exports.items(), key=lambda item: item[0])
+        if record.spec.get("schedule") and datetime.fromisoformat(counts_from(record)) > now
+    )
 
 
 def _by_schedule(spec: JSONObject, record: ExportRecord | None, due: Due) -> str | None:

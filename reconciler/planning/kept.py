@@ -40,9 +40,8 @@ def declared(
     if drifted is not None and drifted.missing:
         return [_gone(resource), *_create(manifest, kind, spec, "gone from the service")]
     recorded = spec if same(resource.spec, spec) else kind.normalise(resource.spec)
-    before, changes, reason = _difference(
-        recorded, spec, kind.normalise(observed.content) if drifted and observed else None
-    )
+    seen = (kind.normalise(resource.content), kind.normalise(observed.content)) if drifted and observed else None
+    before, changes, reason = _difference(recorded, spec, seen)
     rules = lifecycle_changes(resource.lifecycle, manifest.lifecycle)
     if not changes and not rules:
         return []
@@ -114,18 +113,22 @@ def lifecycle_changes(before: Lifecycle | None, after: Lifecycle) -> tuple[Chang
 
 
 def _difference(
-    recorded: JSONObject, spec: JSONObject, live: JSONObject | None
+    recorded: JSONObject, spec: JSONObject, seen: tuple[JSONObject, JSONObject] | None
 ) -> tuple[JSONObject, tuple[Change, ...], str]:
-    """What an update starts from, what it changes and why; `live` is None without drift."""
+    """What an update starts from, what it changes and why; `seen` is what was last seen and what is
+    there now, None without drift."""
     changes = diff(recorded, spec)
-    if live is None:
+    if seen is None:
         return recorded, changes, "changed"
+    known, live = seen
     restored = diff(live, spec)
-    if not restored:
-        # The log must learn that the service has the declared state already, or every later plan would
-        # be computed from what is no longer there.
+    if restored:
+        return live, restored, "changed, here and in the service" if changes else "changed in the service; restored"
+    # The log must learn that the service has the declared state already, or every later plan would
+    # be computed from what is no longer there.
+    if changes:
         return recorded, changes, "changed; the service has it already"
-    return live, restored, "changed, here and in the service" if changes else "changed in the service; restored"
+    return known, diff(known, spec), "corrected in the service"
 
 
 def _create(manifest: Manifest, kind: Kind, spec: JSONObject, reason: str) -> list[Step]:

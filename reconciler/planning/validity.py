@@ -16,7 +16,7 @@ def verify(plan: Plan, *, recorded: Recorded, now: datetime, environment: str, t
     """Raise PlanRefused with the first of the reasons not to perform a plan that was read from a file.
 
     In this order: it was used, it is for another environment, for another endpoint or organization,
-    it has expired, it was made from another log, the log has changed since.
+    it has expired, it was made from another log, the log is shorter, the log has changed since.
     """
     if plan.digest in recorded.plans:
         raise PlanRefused("the plan was used: a run has performed it already", _AGAIN)
@@ -29,6 +29,12 @@ def verify(plan: Plan, *, recorded: Recorded, now: datetime, environment: str, t
         raise PlanRefused(f"the plan expired at {plan.expires}", _AGAIN)
     if plan.lineage is not None and plan.lineage != recorded.lineage:
         raise PlanRefused("the plan was made from another log than this one", "use the --state it was made with")
+    if recorded.position < plan.position:
+        raise PlanRefused(
+            f"the plan was made at position {plan.position} of the log, which now ends at {recorded.position}:"
+            " an earlier state was put back",
+            _AGAIN,
+        )
     if recorded.changed > plan.position:
         raise PlanRefused(
             f"the plan is stale: it was made at position {plan.position} of the log, "

@@ -150,8 +150,15 @@ class Fold:
         self._set("lease", replace(lease, until=entry.until))
 
     def _lease_ended(self, entry: LeaseReleased | LeaseBroken) -> None:
-        if self.recorded.lease is not None and self.recorded.lease.run == entry.run:
+        """Until now the run may have sent what it intended.  One that gave the lease back has dated itself
+        what it gave a reason for; of one that was broken not even the clock is trusted."""
+        held = self.recorded.lease is not None and self.recorded.lease.run == entry.run
+        if held:
             self._set("lease", None)
+        broken = isinstance(entry, LeaseBroken)
+        for doubt in list(self.recorded.in_doubt.values()):
+            if doubt.run == entry.run and (broken or (held and not doubt.reason)):
+                self._put(self.recorded.in_doubt, doubt.operation, replace(doubt, since=entry.at))
 
     def _intended(self, entry: Intended) -> None:
         self._new(entry.operation)

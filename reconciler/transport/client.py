@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, Self
 
@@ -22,7 +22,7 @@ from reconciler.transport.answer import Answer, Codes, Denied, Lost, Rejected, T
 from reconciler.transport.auth import Credentials
 from reconciler.transport.exchange import App, Failure, Lines, Reply, build
 from reconciler.transport.hosts import TrustedHosts
-from reconciler.transport.pace import Pace, Patience
+from reconciler.transport.pace import MUTATION_AGE, MUTATION_WAIT, Pace, Patience
 from reconciler.transport.redact import Redactor
 
 _QUERY: Final = re.compile(r"\s*query\b")
@@ -85,7 +85,7 @@ class Reader:
         """
         if not _QUERY.match(document):
             raise ValueError("only queries can be sent by a reading client")
-        verdict = await self._converse(document, variables, reading=True)
+        verdict = await self._converse(document, variables, Patience(self._clock, self._jitter), reading=True)
         host = self._url.netloc.decode("ascii")
         match verdict:
             case Answer() if verdict.data is not None and not verdict.errors:
@@ -109,10 +109,9 @@ class Reader:
             url, self._file_hosts or TrustedHosts(()), self._files, timeout=self._timeout, clock=self._clock
         )
 
-    async def _converse(self, document: str, variables: JSONObject, *, reading: bool) -> Verdict:
+    async def _converse(self, document: str, variables: JSONObject, patience: Patience, *, reading: bool) -> Verdict:
         """Try until there is something to say; what may have been executed is tried again only when `reading`."""
         body = json.dumps({"query": document, "variables": variables}, separators=(",", ":")).encode()
-        patience = Patience(self._clock, self._jitter)
         renewed = False
         while True:
             verdict, used = await self._try(body, patience)
@@ -142,6 +141,8 @@ class Reader:
         ahead = max(self._not_before - now, 0.0 if self._pace is None else self._pace.delay(now))
         if ahead > 0 and not await patience.wait(ahead):
             return TurnedAway(ahead, "the service asked to wait longer than is sensible"), used
+        if patience.over:
+            return TurnedAway(None, "nothing was sent, because too much time had passed before it could be"), used
         try:
             reply = await self._exchange(request)
         except Failure as failure:
@@ -171,8 +172,17 @@ class Reader:
 class Client(Reader):
     """Reads from and writes to one GraphQL endpoint."""
 
-    async def mutate(self, document: str, variables: JSONObject) -> Answer | Refused | Doubtful:
+    def instant(self) -> datetime:
+        """The real instant, for `mutate`."""
+        return self._clock.wall()
+
+    async def mutate(
+        self, document: str, variables: JSONObject, since: datetime | None = None
+    ) -> Answer | Refused | Doubtful:
         """Send one mutation, again only when it provably was not executed.
+
+        It waits at most MUTATION_WAIT seconds to be sent, and is not sent later than MUTATION_AGE seconds
+        after `since`, when it was intended (now, if that is None).
 
         That is: no byte of it left, or the service turned it away (429, RATE_LIMITED, 401 while the
         credentials can be renewed).  An Answer has data; errors beside them concern parts of the result.
@@ -181,7 +191,9 @@ class Client(Reader):
         if not _MUTATION.match(document):
             raise ValueError("not a mutation")
         try:
-            verdict = await self._converse(document, variables, reading=False)
+            until = (since or self.instant()) + timedelta(seconds=MUTATION_AGE)
+            patience = Patience(self._clock, self._jitter, MUTATION_WAIT, until)
+            verdict = await self._converse(document, variables, patience, reading=False)
         except CredentialError as error:
             return Refused(Cause.CREDENTIALS, "CREDENTIALS", error.message)
         except ReconcilerError as error:
@@ -197,7 +209,7 @@ def _outcome(verdict: Verdict, codes: Codes, host: str) -> Answer | Refused | Do
         case Denied():
             outcome = Refused(Cause.CREDENTIALS, "CREDENTIALS", f"{host} refused the credentials: {verdict.message}")
         case TurnedAway():
-            outcome = Refused(Cause.BUSY, "BUSY", f"{host} is too busy: {verdict.message}")
+            outcome = Refused(Cause.BUSY, "BUSY", f"{host} is too busy: {verdict.message}{_asked(verdict.told)}")
         case Rejected():
             outcome = Refused(Cause.SERVICE, verdict.code, f"{host} {verdict.message}")
         case Lost(sent=False):
@@ -205,6 +217,12 @@ def _outcome(verdict: Verdict, codes: Codes, host: str) -> Answer | Refused | Do
         case Lost():
             outcome = Doubtful(f"{host}: {verdict.reason}")
     return outcome
+
+
+def _asked(told: float | None) -> str:
+    if told is None or told <= MUTATION_WAIT:
+        return ""
+    return f"; it asked to wait {told:.0f} s, and a change waits {MUTATION_WAIT:.0f} s at most: apply again then"
 
 
 _CREDENTIAL_HINT: Final = "check that they are right, not expired, and belong to this organization"

@@ -18,16 +18,38 @@ TRIES: Final = 4
 LONGEST_WAIT: Final = 300.0
 """Seconds that one request may spend waiting, over all its tries."""
 
+MUTATION_WAIT: Final = 30.0
+"""The same for a mutation: whoever takes over from a dead run must not meet its requests."""
+
+MUTATION_AGE: Final = 35.0
+"""Seconds after which a mutation is not sent any more, whatever held it up (a suspended machine, say)."""
+
 
 class Patience:
-    """The budget of one request; failures are counted, being turned away is bounded by the time it takes."""
+    """The budget of one request; failures are counted, being turned away is bounded by the time it takes.
 
-    def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+    `longest` is how many seconds it may wait in all; after `until` it may not be sent.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+        longest: float = LONGEST_WAIT,
+        until: datetime | None = None,
+    ) -> None:
         self._clock = clock
         self._jitter = jitter
+        self._longest = longest
+        self._until = until
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether it is too late to send anything."""
+        return self._until is not None and self._clock.wall() > self._until
 
     async def after_failure(self, told: float | None) -> bool:
         """Wait before the next try, or return False when it has failed often enough."""
@@ -44,9 +66,10 @@ class Patience:
 
     async def wait(self, seconds: float) -> bool:
         """Wait at least `seconds` and a little more, or return False when the budget does not allow it."""
-        if self._waited + seconds > LONGEST_WAIT:
+        left = self._longest - self._waited
+        if self.over or seconds > left:
             return False
-        seconds *= 1 + self._jitter() / 4
+        seconds = min(seconds * (1 + self._jitter() / 4), left)
         self._waited += seconds
         await self._clock.sleep(seconds)
         return True

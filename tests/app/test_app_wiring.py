@@ -48,7 +48,12 @@ def test_without_one_it_is_now() -> None:
     asyncio.run(clock.sleep(0))
 
 
-@pytest.mark.parametrize("text", ["now", "2026-11-23", "2026-11-23T06:00:00", "2026-13-01T00:00:00Z", "1763877600"])
+FAR = ("9999-12-31T12:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["now", "2026-11-23", "2026-11-23T06:00:00", "2026-13-01T00:00:00Z", "1763877600", *FAR]
+)
 def test_what_is_no_instant_is_wrong_usage(text: str) -> None:
     with pytest.raises(Usage, match="RECONCILER_NOW"):
         clock_from(text)

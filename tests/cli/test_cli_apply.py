@@ -169,6 +169,7 @@ def test_no_wait_leaves_it_in_flight_and_the_next_apply_brings_it(cli: Any) -> N
     assert first.code == 0
     assert first.events[-1]["counts"] == {"accepted": 1}
     assert not (cli.folder / "exports").exists()
+    assert cli("plan", "--sandbox", "--detailed-exitcode").code == 2
     assert cli(*ONCE, "--no-wait", "--format", "json").events[-1]["counts"] == {}
     second = cli(*ONCE, "--format", "json")
     assert [event["type"] for event in second.events if "export" in event["type"]][-1] == "export.delivered"
@@ -419,3 +420,63 @@ def test_an_export_that_is_removed_is_forgotten(cli: Any) -> None:
     assert (step["action"], step["address"]) == ("forget", "pipefy/export/cards")
     assert cli(*ONCE).code == 0
     assert cli("state", "list", "--sandbox", "--format", "json").json["exports"] == []
+
+
+def test_what_cannot_be_seen_any_more_is_not_doubled_by_a_refresh(company: Any) -> None:
+    assert company(*ONCE).code == 0
+    (company.folder / ".reconciler" / "sandbox.db").unlink()
+    ran = company(*ONCE, "--refresh")
+    assert ran.code == 8
+    assert "replaces what is gone (or can no longer be seen)" in ran.err
+    assert company.live() == []
+
+
+def test_something_in_doubt_is_a_difference(cli: Any) -> None:
+    cli.declare(EXPORT)
+    cli("sandbox", "faults", "add", "pipefy:exportOrganizationReport:drop_after")
+    assert cli(*ONCE).code == 7
+    assert cli("plan", "--sandbox", "--detailed-exitcode").code == 2
+    assert cli("plan", "--sandbox").code == 0
+
+
+def test_a_pretended_future_is_told_and_what_it_leaves_behind_too(cli: Any) -> None:
+    cli.declare(EXPORT + '  schedule: "0 6 * * 1"\n')
+    ran = cli(*ONCE, RECONCILER_NOW="2130-01-15T00:00:00Z")
+    assert ran.code == 0
+    assert "RECONCILER_NOW" in ran.err
+    assert "2130-01-15T00:00:00Z" in ran.err
+    ran = cli("plan", "--sandbox")
+    assert "its schedule counts from 2130-01-15T00:00:00Z, which is still to come" in ran.out + ran.err
+    assert "RECONCILER_NOW" not in cli(*ONCE).err
+
+
+def test_a_saved_plan_without_steps_is_performed_once_too(cli: Any) -> None:
+    cli.declare(EXPORT)
+    cli(*ONCE)
+    assert cli("plan", "--sandbox", "--out", "p.json").code == 0
+    assert cli("apply", "p.json", "--sandbox").code == 0
+    used = cli("apply", "p.json", "--sandbox")
+    assert used.code == 6
+    assert "used" in used.err
+
+
+def test_a_retarget_that_is_declined_changes_nothing(cli: Any) -> None:
+    organization = (
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
+        "spec: {providers: {blue: {organization: %s}}}\n"
+    )
+    first = named(BLUE, "first")
+    cli.declare(first, project=organization % "acme")
+    assert cli(*ONCE).code == 0
+    cli.declare(first, BLUE, project=organization % "acme")
+    cli("sandbox", "faults", "add", "blue:createReport:drop_after")
+    for operation in ("reports", "reportList"):
+        cli("sandbox", "faults", "add", f"blue:{operation}:graphql_error=INTERNAL_SERVER_ERROR;no*always")
+    assert cli(*ONCE).code == 7
+    cli("sandbox", "faults", "clear")
+    cli.declare(first, BLUE.replace("Test sales", "Test more"), project=organization % "globex")
+    declined = cli("apply", "--sandbox", "--settle-delay", "0", "--retarget", answer="n\n")
+    assert declined.code == 130
+    assert cli("plan", "--sandbox").code == 5
+    assert cli(*ONCE, "--retarget").code == 0
+    assert cli("plan", "--sandbox").code == 0

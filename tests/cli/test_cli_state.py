@@ -228,3 +228,64 @@ def test_the_state_of_the_project_file_and_what_wins_over_it(cli: Any) -> None:
     assert "mine.db" in cli("state", "list").err
     assert "theirs.db" in cli("state", "list", RECONCILER_STATE="sqlite:theirs.db").err
     assert cli("state", "list", "--state", "sqlite:none.db", RECONCILER_STATE="sqlite:theirs.db").code == 0
+
+
+@pytest.mark.parametrize("word", ["Absent", "abscent", "yes", "report"])
+def test_a_word_that_is_none_of_the_two_is_no_id(cli: Any, word: str) -> None:
+    doubted(cli)
+    refused = cli(*SETTLE, "blue/report/sales", "--as", word)
+    assert refused.code == 64
+    assert "applied" in refused.err
+    assert "absent" in refused.err
+    assert len(state(cli)["in_doubt"]) == 1
+
+
+def test_an_id_is_a_word_on_what_makes_something_new(cli: Any) -> None:
+    cli.declare(BLUE)
+    cli(*ONCE)
+    cli.declare(BLUE.replace("Test sales", "Test more"))
+    cli("sandbox", "faults", "add", "blue:updateReport:drop_after")
+    for operation in ("report", "reports", "reportList"):
+        cli("sandbox", "faults", "add", f"blue:{operation}:graphql_error=INTERNAL_SERVER_ERROR;no@2*always")
+    assert cli(*ONCE).code == 7
+    cli("sandbox", "faults", "clear")
+    before = state(cli)["resources"]
+    refused = cli(*SETTLE, "blue/report/sales", "--as", "cm123")
+    assert refused.code == 64
+    assert "update" in refused.err
+    assert state(cli)["resources"] == before
+
+
+def test_an_id_is_of_one_address_only(cli: Any) -> None:
+    other = BLUE.replace("name: sales", "name: first").replace("Test sales", "Test first")
+    cli.declare(other)
+    cli(*ONCE)
+    (first,) = cli.live()
+    cli("sandbox", "faults", "add", "blue:createReport:drop_after")
+    for operation in ("reports", "reportList"):
+        cli("sandbox", "faults", "add", f"blue:{operation}:graphql_error=INTERNAL_SERVER_ERROR;no*always")
+    cli.declare(other, BLUE)
+    assert cli(*ONCE).code == 7
+    cli("sandbox", "faults", "clear")
+    refused = cli(*SETTLE, "blue/report/sales", "--as", str(first["id"]))
+    assert refused.code == 64
+    assert "blue/report/first" in refused.err
+    (second,) = (report for report in cli.live() if report["id"] != first["id"])
+    assert cli(*SETTLE, "blue/report/sales", "--as", str(second["id"])).code == 0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "became", "again"), [("applied", "delivered", []), ("absent", "failed", ["export"])]
+)
+def test_a_run_in_flight_has_a_way_out(cli: Any, verdict: str, became: str, again: list[str]) -> None:
+    cli.declare(EXPORT)
+    assert cli(*ONCE, "--no-wait").code == 0
+    refused = cli(*SETTLE, "pipefy/export/cards", "--as", "123")
+    assert refused.code == 64
+    assert "in flight" in refused.err
+    ran = cli(*SETTLE, "pipefy/export/cards", "--as", verdict, "--format", "json")
+    assert ran.code == 0
+    assert ran.json["exports"][0]["state"] == became
+    plan = cli("plan", "--sandbox", "--format", "json").json
+    assert [step["action"] for step in plan["steps"]] == again
+    assert plan["pending"] == []

@@ -34,7 +34,7 @@ from reconciler.model.outcome import (
     Settlement,
     Unclear,
 )
-from reconciler.model.plan import Action, Plan, Step
+from reconciler.model.plan import Action, Change, Pending, Plan, Step
 from reconciler.model.ports import Require
 from reconciler.model.recorded import Doubt, Recorded, Resource
 from reconciler.model.values import Address, JSONObject, Secret
@@ -362,12 +362,15 @@ def create(name: str, after: JSONObject, *needs: str) -> Step:
 
 
 def update(name: str, identity: str | None, after: JSONObject, base: JSONObject | None = None, *needs: str) -> Step:
+    before = base or {}
+    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     return Step(
         address(name),
         Action.UPDATE,
         "changed",
         id=identity,
         after=after,
+        changes=tuple(Change((key,), before.get(key), after.get(key)) for key in keys),
         remote_digest=None if base is None else digest(base),
         needs=tuple(map(address, needs)),
     )
@@ -387,8 +390,18 @@ def export(name: str, after: JSONObject, occurrence: str | None = None, *needs: 
     )
 
 
-def plan(*steps: Step, created: str = CREATED) -> Plan:
-    return Plan(created, CREATED, "0", "default", {}, None, 0, "", None, tuple(steps))
+def plan(*steps: Step, pending: Iterable[Pending] = (), created: str = CREATED) -> Plan:
+    return Plan(created, CREATED, "0", "default", {}, None, 0, "", None, tuple(steps), pending=tuple(pending))
+
+
+def pending(recorded: Recorded, *steps: Step) -> list[Pending]:
+    """What is in flight, as the planner lists it: without what is forgotten."""
+    forgotten = {step.address for step in steps if step.action is Action.FORGET}
+    return [
+        Pending(at, record.run.occurrence, record.run.export_id or "")
+        for at, record in recorded.exports.items()
+        if record.run is not None and record.run.in_flight and at not in forgotten
+    ]
 
 
 def content(_: Address, spec: JSONObject) -> str:
@@ -423,10 +436,16 @@ class World:
         self.events = []
         self.stop = asyncio.Event()
 
-    async def apply(self, *steps: Step, providers: Mapping[str, Any] | None = None, **options: Any) -> Result:
+    async def apply(
+        self,
+        *steps: Step,
+        providers: Mapping[str, Any] | None = None,
+        follow: Iterable[Pending] | None = None,
+        **options: Any,
+    ) -> Result:
         self.runs += 1
         return await run(
-            plan(*steps),
+            plan(*steps, pending=pending(self.recorded, *steps) if follow is None else follow),
             run=f"r{self.runs}",
             providers={"svc": self.provider} if providers is None else providers,
             journal=MemoryJournal(self.log, self.life),

@@ -14,6 +14,7 @@ from engine_fakes import DONE, FAILED, PROCESSING, Fault, Life, World, create, e
 from reconciler.model.entry import ExportDelivered, ExportFailed, ExportIntended, ExportStarted, Forgotten
 from reconciler.model.errors import CredentialError, StateError, Unavailable
 from reconciler.model.outcome import ExportState, ExportStatus
+from reconciler.model.plan import Pending
 from reconciler.model.ports import LinkExpired, Undeliverable
 from reconciler.model.recorded import RunState
 
@@ -256,7 +257,7 @@ def test_an_export_that_processes_for_a_day_is_given_up() -> None:
     asyncio.run(world.apply(export("x", {}, AT), wait=False))
     world.clock.time += timedelta(days=2)
     asyncio.run(world.apply())
-    assert world.last("export.failed")["message"] == "given up: still processing 48 hours after it was started"
+    assert world.last("export.failed")["message"] == "given up 48 hours after it was started: still processing"
     run = world.recorded.exports[X].run
     assert run is not None
     assert (run.state, run.ran) == (RunState.FAILED, True)
@@ -381,7 +382,7 @@ def test_what_another_run_has_ended_is_not_recorded_twice(entry: Any, ending: st
 
     async def scenario() -> None:
         await fakes.run(
-            fakes.plan(),
+            fakes.plan(pending=fakes.pending(world.recorded)),
             run="late",
             providers={"svc": world.provider},
             journal=Meanwhile(world.log, world.life),
@@ -404,3 +405,80 @@ def test_an_export_started_by_the_log_only() -> None:
     asyncio.run(world.apply(export("x", {}, AT), wait=False))
     entry = world.log.entries()[1]
     assert entry == ExportStarted("r1", "r1.0", AT, "e1")
+
+
+@pytest.mark.parametrize(
+    "follow", [[], [Pending(X, AT, "e9")], [Pending(fakes.address("x2"), AT, "e1")]], ids=["none", "other run", "other"]
+)
+def test_only_what_the_plan_lists_is_followed(follow: list[Pending]) -> None:
+    world = world_with(DONE)
+    asyncio.run(world.apply(export("x", {}, AT), wait=False))
+    world.process()
+    result = asyncio.run(world.apply(create("a", {}), follow=follow))
+    assert world.told() == ["step.applied a create"]
+    assert (world.provider.asked, result.exit_code()) == (0, 0)
+
+
+def state_of(world: World) -> RunState:
+    run = world.recorded.exports[X].run
+    assert run is not None
+    return run.state
+
+
+def test_an_old_export_nobody_knows_is_given_up_after_some_questions() -> None:
+    world = world_with(PROCESSING)
+    asyncio.run(world.apply(export("x", {}, AT), wait=False))
+    world.process()
+    world.clock.time += timedelta(days=2)
+    world.provider.asking = [Unavailable("no such export.")] * 99
+    assert asyncio.run(world.apply()).exit_code() == 7
+    assert world.last("export.failed")["code"] == "ABANDONED"
+    assert world.last("export.failed")["message"] == (
+        "given up 48 hours after it was started: no such export; what became of it cannot be learned"
+    )
+    assert 60 <= sum(world.clock.slept) < 120
+    assert state_of(world) is RunState.FAILED
+    world.process()
+    asyncio.run(world.apply())
+    assert world.events == []
+
+
+def test_an_old_export_is_not_given_up_over_a_question_that_fails_once() -> None:
+    world = world_with(DONE)
+    asyncio.run(world.apply(export("x", {}, AT), wait=False))
+    world.process()
+    world.clock.time += timedelta(days=2)
+    world.provider.asking = [Unavailable("500"), None]
+    asyncio.run(world.apply())
+    assert world.told() == ["export.delivered x export"]
+
+
+def test_a_young_export_nobody_knows_is_left_in_flight() -> None:
+    world = world_with(PROCESSING)
+    world.provider.asking = [Unavailable("no such export")] * 999
+    asyncio.run(world.apply(export("x", {}, AT)))
+    assert world.told() == ["export.accepted x export"]
+    assert state_of(world) is RunState.STARTED
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"fetching": [LinkExpired()] * 99}, "the finished file could not be fetched: its link is not served"),
+        ({"error": Undeliverable("the file is empty.")}, "the file is empty"),
+    ],
+)
+def test_a_file_that_can_never_be_had_is_given_up_when_it_is_old(setting: dict[str, Any], said: str) -> None:
+    world = world_with(DONE)
+    world.provider.fetching = list(setting.get("fetching", []))
+    world.shelf.error = setting.get("error")
+    asyncio.run(world.apply(export("x", {}, AT), wait=False))
+    world.clock.time += timedelta(days=2)
+    for state in (RunState.FINISHED, RunState.FAILED):  # what is seen finished for the first time gets one more chance
+        asyncio.run(world.apply())
+        assert state_of(world) is state
+    assert world.last("export.failed")["code"] == "ABANDONED"
+    assert world.last("export.failed")["message"] == f"given up 48 hours after it was started: {said}"
+    before = len(world.told())
+    asyncio.run(world.apply())
+    assert len(world.told()) == before

@@ -13,6 +13,7 @@ from engine_fakes import Crash, Fault, Life, World, create, delete, export, forg
 from reconciler.model.errors import CredentialError, Locked, StateError, Unavailable
 from reconciler.model.event import EventType
 from reconciler.model.outcome import Cause, Refused
+from reconciler.model.plan import Step
 
 
 def test_a_create_is_intended_before_it_is_sent_and_recorded_after() -> None:
@@ -418,3 +419,76 @@ def test_what_is_recorded_is_never_created_again() -> None:
     asyncio.run(world.apply(create("a", {}), accept_drift=True))
     assert world.told()[-1] == "step.rejected a create"
     assert len(world.service.objects) == 1
+
+
+def again(name: str) -> tuple[Step, Step]:
+    """The plan for what was gone: forget it, make it again."""
+    return forget(name), create(name, {"n": 1})
+
+
+def test_what_is_gone_is_forgotten_and_made_again() -> None:
+    world = World()
+    asyncio.run(world.apply(create("a", {"n": 1})))
+    world.process()
+    world.service.objects = {}
+    asyncio.run(world.apply(*again("a")))
+    assert world.told() == ["step.applied a forget", "step.applied a create"]
+    assert world.recorded.resources[fakes.address("a")].id == "o2"
+
+
+def test_what_is_there_again_is_not_forgotten_and_not_made_twice() -> None:
+    world = World()
+    asyncio.run(world.apply(create("a", {"n": 1})))
+    world.process()
+    assert asyncio.run(world.apply(*again("a"), create("b", {}), accept_drift=True)).exit_code() == 7
+    assert sorted(world.told()) == ["step.applied b create", "step.rejected a forget", "step.skipped a create"]
+    rejected = world.last("step.rejected")
+    assert (rejected["cause"], rejected["message"]) == ("changed", "o1 is there again; plan anew")
+    assert world.recorded.resources[fakes.address("a")].id == "o1"
+    assert len(world.service.objects) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"), [(Unavailable("500"), "unsent"), (CredentialError("expired"), "credentials")]
+)
+def test_what_cannot_be_looked_for_is_not_made_again(error: Exception, cause: str) -> None:
+    world = World()
+    asyncio.run(world.apply(create("a", {"n": 1})))
+    world.process()
+    world.provider.observing = error
+    asyncio.run(world.apply(*again("a")))
+    assert sorted(world.told()) == ["step.rejected a forget", "step.skipped a create"]
+    assert world.last("step.rejected")["cause"] == cause
+    assert fakes.address("a") in world.recorded.resources
+
+
+def test_what_was_never_recorded_is_forgotten_without_a_look() -> None:
+    world = World()
+    world.provider.observing = Unavailable("500")
+    asyncio.run(world.apply(*again("a")))
+    assert world.told() == ["step.applied a forget", "step.applied a create"]
+
+
+def test_foreign_edits_of_what_an_update_leaves_alone_stay_visible() -> None:
+    world = World()
+    asyncio.run(world.apply(create("a", {"title": "A", "description": "ours", "kept": 1})))
+    before = {"title": "A", "description": "ours", "kept": 1}
+    after = {"title": "B", "description": "ours", "kept": 1}
+    world.provider.echo = lambda sent: {"title": "B!", "description": "theirs", "extra": 1}
+    asyncio.run(world.apply(update("a", "o1", after, before), accept_drift=True))
+    made = world.recorded.resources[fakes.address("a")]
+    assert (made.spec, made.remote) == (after, {"title": "B!", "description": "ours", "kept": 1})
+    world.provider.echo = lambda sent: {**sent, "title": "B!", "description": "theirs"}
+    asyncio.run(world.apply(update("a", "o1", {**after, "kept": 2}, after), accept_drift=True))
+    made = world.recorded.resources[fakes.address("a")]
+    assert made.remote == {"title": "B!", "description": "ours", "kept": 2}
+    world.provider.echo = lambda sent: ["no object"]
+    asyncio.run(world.apply(update("a", "o1", {**after, "kept": 3}, after), accept_drift=True))
+    assert world.recorded.resources[fakes.address("a")].remote == ["no object"]
+
+
+def test_what_depends_on_two_failures_is_skipped_once() -> None:
+    world = World()
+    world.provider.faults = {1: Fault.REFUSE, 2: Fault.REFUSE}
+    asyncio.run(world.apply(create("a", {}), create("b", {}), create("c", {}, "a", "b")))
+    assert sorted(world.told()) == ["step.rejected a create", "step.rejected b create", "step.skipped c create"]

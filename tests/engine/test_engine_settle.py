@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import engine_fakes as fakes
 import pytest
-from engine_fakes import Fault, World, create, delete, kinds, update
+from engine_fakes import Crash, Fault, World, create, delete, kinds, update
 
+from reconciler.engine import timing
+from reconciler.model.entry import LeaseBroken
 from reconciler.model.errors import CredentialError, Unavailable
 
 
@@ -166,3 +168,36 @@ def test_settling_is_idempotent() -> None:
     entries = list(kinds(world.log.entries()))
     asyncio.run(world.recover())
     assert list(kinds(world.log.entries())) == entries
+
+
+def test_a_doubt_that_is_dated_ahead_is_waited_for_no_longer_than_the_delay() -> None:
+    world = crashed(Fault.LOSE)
+    world.clock.time -= timedelta(days=1)
+    asyncio.run(world.recover())
+    assert world.clock.slept == [40.0]
+    asyncio.run(world.recover(settle_delay=0))
+    assert (world.clock.slept, world.recorded.in_doubt) == ([40.0], {})
+
+
+def test_what_a_dead_run_left_is_waited_for_from_when_its_lease_was_broken() -> None:
+    world = World()
+    world.process(faults={1: Fault.CRASH_BEFORE})
+    with pytest.raises(Crash):
+        asyncio.run(world.apply(create("a", {})))
+    world.clock.time += timedelta(seconds=100)
+    world.log.batches.append([LeaseBroken("r1", timing.wall(world.clock), "r2", "its process is gone")])
+    world.process()
+    world.clock.time += timedelta(seconds=1)
+    asyncio.run(world.recover())
+    assert (world.clock.slept, world.recorded.in_doubt) == ([39.0], {})
+
+
+def test_without_a_delay_what_a_dead_run_left_is_settled_at_once() -> None:
+    world = World()
+    world.process(faults={1: Fault.CRASH_BEFORE})
+    with pytest.raises(Crash):
+        asyncio.run(world.apply(create("a", {})))
+    world.log.batches.append([LeaseBroken("r1", timing.wall(world.clock), "r2", "its process is gone")])
+    world.process()
+    asyncio.run(world.recover(settle_delay=0))
+    assert (world.clock.slept, world.recorded.in_doubt) == ([], {})

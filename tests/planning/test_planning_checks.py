@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import PlanRefused, RailRefused
 from reconciler.model.manifest import Lifecycle, Safety
-from reconciler.model.plan import Plan, Target
+from reconciler.model.plan import Action, Plan, Target
 from reconciler.planning import safety, validity
 
 # A busy machine is slow, not wrong.
@@ -27,7 +27,7 @@ def plan(world: Any) -> Plan:
 
 def verify(world: Any, plan: Plan, **wrong: Any) -> None:
     state = world.recorded()
-    for name in ("lineage", "changed", "plans"):
+    for name in ("lineage", "position", "changed", "plans"):
         if name in wrong:
             setattr(state, name, wrong[name])
     validity.verify(
@@ -48,6 +48,7 @@ REASONS: list[tuple[dict[str, Any], str]] = [
     ({"targets": {"blue": BLUE, "pipefy": replace(PIPEFY, organization="9")}}, "pipefy organization 300, not 9"),
     ({"later": timedelta(hours=24)}, "expired at 2026-11-24T06:30:00Z"),
     ({"lineage": "sha256:other"}, "another log"),
+    ({"position": 8}, "position 9 of the log, which now ends at 8"),
     ({"changed": 10}, "stale.*position 9.*position 10"),
 ]
 
@@ -149,3 +150,57 @@ def test_lifting_protection_takes_two_applies(world: Any) -> None:
 def test_what_was_allowed_in_number_passes(world: Any, deletes: int, kept: int, limit: int, share: float) -> None:
     plan, have = deleting(world, deletes, deletes + kept)
     safety.refuse(plan, have, Safety(limit, share), deletes)
+
+
+def vanished(world: Any, gone: int, total: int, *, removed: int = 0, protect: bool = False) -> tuple[Plan, Any]:
+    """A plan made after looking: the first are not there any more, the last have lost their manifests."""
+    names = [f"blue/report/r{n:03}" for n in range(total)]
+    have = world.recorded(*(world.resource(name, {}, lifecycle=Lifecycle(protect=protect)) for name in names))
+    want = world.desired(*(world.manifest(name, {}, protect=protect) for name in names[: total - removed]))
+    live = {world.address(name): None for name in names[:gone]}
+    return world.make(want, have, observed=live), have
+
+
+@pytest.mark.parametrize(
+    ("gone", "removed", "total", "allowed", "refused"),
+    [
+        (1, 0, 1, None, ""),
+        (3, 0, 10, None, ""),
+        (4, 0, 10, None, r"replaces what is gone \(or can no longer be seen\): 4 of 10 .*; at most 30% at once"),
+        (11, 0, 40, None, r"replaces what is gone .*: 11 of 40 .*; at most 10 at once"),
+        (2, 2, 10, None, r"deletes, or replaces what is gone \(or can no longer be seen\): 4 of 10 .*r008.*r001"),
+        (11, 0, 11, 11, ""),
+        (1, 0, 1, 0, "--allow-deletes allows 0"),
+    ],
+)
+def test_the_valve_for_what_is_made_again(
+    world: Any, gone: int, removed: int, total: int, allowed: int | None, refused: str
+) -> None:
+    plan, have = vanished(world, gone, total, removed=removed)
+    if not refused:
+        safety.refuse(plan, have, Safety(), allowed)
+        assert safety.warnings(plan, have, Safety(), allowed) == ()
+        return
+    with pytest.raises(RailRefused, match=refused) as caught:
+        safety.refuse(plan, have, Safety(), allowed)
+    assert caught.value.hint == f"if that is meant, say --allow-deletes {gone + removed}"
+
+
+def test_what_is_protected_is_not_made_again_unasked(world: Any) -> None:
+    plan, have = vanished(world, 1, 2, protect=True)
+    with pytest.raises(
+        RailRefused, match=r"replaces what is gone \(or .*seen\) but protected: blue/report/r000$"
+    ) as caught:
+        safety.refuse(plan, have, Safety(), 99)
+    assert "lifecycle.protect: false" in caught.value.hint
+    assert "--refresh" in caught.value.hint
+    plan, have = vanished(world, 1, 2, removed=1, protect=True)
+    with pytest.raises(RailRefused, match=r"deletes what is protected: .*r001; .*but protected: .*r000$"):
+        safety.refuse(plan, have, Safety(), 99)
+
+
+def test_forgetting_what_is_gone_and_not_declared_counts_for_nothing(world: Any) -> None:
+    have = world.recorded(world.resource("blue/report/a", {}, lifecycle=Lifecycle(protect=True)))
+    plan = world.make(world.desired(), have, observed={world.address("blue/report/a"): None})
+    assert [step.action for step in plan.steps] == [Action.FORGET]
+    safety.refuse(plan, have, Safety(max_deletes=0), None)

@@ -9,6 +9,7 @@ import pytest
 from reconciler.model.manifest import Lifecycle
 from reconciler.model.plan import Action, Due, Pending
 from reconciler.model.recorded import RunState
+from reconciler.planning import exports
 
 E = "pipefy/export/weekly"
 CRON = {"cron": "0 6 * * 1", "timezone": "UTC"}
@@ -184,3 +185,12 @@ def test_an_export_needs_the_steps_of_what_it_refers_to(world: Any) -> None:
         world.desired(export, saved), world.recorded(world.resource("pipefy/report/saved", {"title": "S"}))
     ).steps
     assert only.needs == ()
+
+
+def test_a_schedule_that_counts_from_what_is_still_to_come_is_told(world: Any) -> None:
+    ahead = world.export(E, TIMED, last_occurrence="2030-01-14T06:00:00Z")
+    said = exports.warnings(world.recorded(ahead), world.now)
+    assert len(said) == 1
+    assert f"{E}: its schedule counts from 2030-01-14T06:00:00Z, which is still to come" in said[0]
+    for known in (world.export(E, TIMED), world.export(E, SPEC, last_occurrence=ahead.last_occurrence)):
+        assert exports.warnings(world.recorded(known), world.now) == ()

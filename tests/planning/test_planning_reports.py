@@ -142,11 +142,17 @@ class TestRefresh:
         assert step.changes == (Change(("title",), "T", "U"),)
         assert step.remote_digest == digest({"title": "U"})
 
-    def test_drift_that_ends_at_the_declared_state_needs_no_step(self, world: Any) -> None:
+    def test_drift_that_ends_at_the_declared_state_is_recorded(self, world: Any) -> None:
         have = world.recorded(world.resource(R, {"title": "T"}, remote={"title": "t"}))
         live = {world.address(R): Observed("r1", {"title": "T"})}
-        plan = world.make(world.desired(world.manifest(R, {"title": "T"})), have, observed=live)
-        assert (len(plan.drift), plan.steps) == (1, ())
+        want = world.desired(world.manifest(R, {"title": "T"}))
+        plan = world.make(want, have, observed=live)
+        [step] = plan.steps
+        assert (step.action, step.reason) == (Action.UPDATE, "corrected in the service")
+        assert step.changes == (Change(("title",), "t", "T"),)
+        assert (step.after, step.remote_digest) == ({"title": "T"}, digest({"title": "T"}))
+        after = world.make(want, world.applied(plan, have), observed=live)
+        assert (after.steps, after.drift) == ((), ())
 
     def test_a_missing_object_is_created_again(self, world: Any) -> None:
         have = world.recorded(world.resource(R, {"title": "T"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import typing
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -527,3 +528,26 @@ def test_no_byte_of_a_checkpoint_can_change_unseen(choices: list[tuple[int, int]
 def test_what_is_no_checkpoint_is_refused(data: bytes) -> None:
     with pytest.raises(StateError, match="damaged"):
         snapshot.load(data)
+
+
+def test_what_a_broken_run_left_may_have_been_on_its_way_until_its_lease_was_broken() -> None:
+    recorded = folded(intended(), intended("o2", OTHER), Doubted("r1", "o2", at(2), "timed out"))
+    fold(recorded, [replace(intended("o3"), run="r2"), LeaseBroken("r1", at(9), "r3", "expired")])
+    assert {doubt.operation: doubt.since for doubt in recorded.in_doubt.values()} == {
+        "o1": at(9),
+        "o2": at(9),
+        "o3": at(1),
+    }
+    assert {doubt.intended_at for doubt in recorded.in_doubt.values()} == {at(1)}
+
+
+def test_what_a_run_left_without_a_word_may_have_been_on_its_way_until_it_ended() -> None:
+    taken = LeaseTaken("r1", at(0), ME, at(60))
+    recorded = folded(taken, intended(), intended("o2", OTHER), Doubted("r1", "o2", at(2), "timed out"))
+    fold(recorded, [replace(intended("o3"), run="r2"), LeaseReleased("r1", at(9))])
+    fold(recorded, [LeaseReleased("r1", at(11))])  # too late: it holds the lease no longer
+    assert {doubt.operation: doubt.since for doubt in recorded.in_doubt.values()} == {
+        "o1": at(9),
+        "o2": at(2),
+        "o3": at(1),
+    }

@@ -199,9 +199,9 @@ def test_being_turned_away_is_waited_out(
 
 
 def test_the_code_for_busy_is_waited_out(wire: SimpleNamespace, make: Make, clock: Any) -> None:
-    outcome, _ = mutate(wire, make, wire.reply(200, error("RATE_LIMITED", retryAfter=50)), wire.reply(200, GOOD))
+    outcome, _ = mutate(wire, make, wire.reply(200, error("RATE_LIMITED", retryAfter=25)), wire.reply(200, GOOD))
     assert outcome == Answer({"x": 1})
-    assert clock.slept == [50]
+    assert clock.slept == [25]
 
 
 def test_waiting_for_too_long_is_refused_at_once(wire: SimpleNamespace, make: Make, clock: Any) -> None:
@@ -216,7 +216,7 @@ def test_being_turned_away_for_ever_ends(wire: SimpleNamespace, make: Make, cloc
     outcome, _ = mutate(wire, make, wire.reply(429, b"", {"retry-after": "0"}))
     assert isinstance(outcome, Refused)
     assert outcome.cause is Cause.BUSY
-    assert 30 < sum(clock.slept) <= 300
+    assert 10 < sum(clock.slept) <= 30
 
 
 def test_others_wait_too_when_one_is_turned_away(wire: SimpleNamespace, make: Make, clock: Any) -> None:
@@ -437,3 +437,58 @@ def test_netrc_is_not_read(wire: SimpleNamespace, make: Make, monkeypatch: pytes
     monkeypatch.setenv("NETRC", str(netrc))
     _, server = mutate(wire, make, wire.reply(200, GOOD))
     assert "authorization" not in server.seen[0].headers
+
+
+# --- a mutation is sent soon, or not at all
+
+
+def test_a_mutation_is_not_held_back_longer_than_the_lease_allows(
+    wire: SimpleNamespace, make: Make, clock: Any
+) -> None:
+    outcome, server = mutate(wire, make, wire.reply(429, b"", {"retry-after": "31"}), wire.reply(200, GOOD))
+    assert isinstance(outcome, Refused)
+    assert outcome.cause is Cause.BUSY
+    assert "it asked to wait 31 s" in outcome.message
+    assert (clock.slept, len(server.seen)) == ([], 1)
+    assert query(wire, make, wire.reply(429, b"", {"retry-after": "31"}), wire.reply(200, GOOD))[0] == Answer({"x": 1})
+
+
+def test_chance_does_not_lengthen_what_a_mutation_may_wait(wire: SimpleNamespace, make: Make, clock: Any) -> None:
+    script = [wire.reply(429, b"", {"retry-after": "29"}), wire.reply(200, GOOD)]
+    assert mutate(wire, make, *script, jitter=lambda: 1.0)[0] == Answer({"x": 1})
+    assert clock.slept == [30]
+
+
+def test_others_that_would_have_to_wait_too_long_are_not_sent(wire: SimpleNamespace, make: Make, clock: Any) -> None:
+    async def both(client: Client) -> list[Any]:
+        return [await client.mutate(MUTATION, {}), await client.mutate(MUTATION, {})]
+
+    outcomes, server = run(wire, make, [wire.reply(429, b"", {"retry-after": "100"})], both)
+    assert [outcome.cause for outcome in outcomes] == [Cause.BUSY, Cause.BUSY]
+    assert "it asked to wait 100 s" in outcomes[1].message
+    assert (clock.slept, len(server.seen)) == ([], 1)
+
+
+def test_a_mutation_that_overslept_is_not_sent_again(wire: SimpleNamespace, make: Make, clock: Any) -> None:
+    async def suspended(seconds: float) -> None:
+        clock.slept.append(seconds)
+        clock.instant += timedelta(minutes=5)
+
+    clock.sleep = suspended
+    outcome, server = mutate(wire, make, wire.reply(429, b"", {"retry-after": "1"}), wire.reply(200, GOOD))
+    assert isinstance(outcome, Refused)
+    assert outcome.cause is Cause.BUSY
+    assert (clock.slept, len(server.seen)) == ([1], 1)
+    script = [wire.reply(429, b"", {"retry-after": "1"}), wire.reply(200, GOOD)]
+    assert query(wire, make, *script)[0] == Answer({"x": 1})
+
+
+def test_what_was_prepared_for_too_long_is_not_sent(wire: SimpleNamespace, make: Make, clock: Any) -> None:
+    async def late(client: Client) -> Any:
+        began = client.instant()
+        clock.instant += timedelta(minutes=2)
+        return await client.mutate(MUTATION, {}, began)
+
+    outcome, server = run(wire, make, [wire.reply(200, GOOD)], late)
+    assert isinstance(outcome, Refused)
+    assert (outcome.cause, len(server.seen)) == (Cause.BUSY, 0)
