@@ -166,18 +166,31 @@ class SqliteBackend:
 
     def _is_ours(self, db: sqlite3.Connection) -> bool:
         """Whether our tables are there; False for an empty file, StateError for anything else."""
-        application, version = (
-            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-        )
+        application, version, tables = self._marks(db)
         if application == _APPLICATION:
             if version != _VERSION:
                 raise self._refusal(
                     "was written by a newer version of the program", "Install that version or a later one."
                 )
             return True
-        if application or version or db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if application or version or tables:
             raise self._refusal("is an SQLite database of another program", "Check the state URL.")
         return False
+
+    def _marks(self, db: sqlite3.Connection) -> tuple[int, int, int]:
+        """Whose file it is, which format and how many tables it has, all at one moment: another process may
+        just be making it."""
+        alone = not db.in_transaction
+        if alone:
+            db.execute("BEGIN")
+        try:
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+        finally:
+            if alone:
+                db.execute("ROLLBACK")
+        return application, version, tables
 
     def _in_place(self) -> bool:
         """Whether the path still leads to the file that is open: what is written to a removed one is lost."""
