@@ -389,6 +389,27 @@ except StateError as error:
 """
 
 
+def test_many_who_make_the_file_at_once_see_it_as_theirs(tmp_path: Path) -> None:
+    for attempt in range(20):
+        told: list[str] = []
+
+        def write(url: str = f"sqlite:{tmp_path}/{attempt}.db", told: list[str] = told) -> None:
+            backend = open_backend(url, "acme/default")
+            try:
+                backend.append(1, b"first")
+                told.append("first")
+            except StateError as error:
+                told.append(type(error).__name__)
+            backend.close()
+
+        writers = [threading.Thread(target=write) for _ in range(8)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert sorted(told) == ["Conflict"] * 7 + ["first"]
+
+
 def test_a_file_that_may_only_be_read_is_called_that() -> None:
     folder = Path(tempfile.mkdtemp())  # other users cannot reach into pytest's folders
     try:
