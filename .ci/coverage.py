@@ -32,4 +32,4 @@ for room, (covered, possible) in sorted(totals.items()):
         failures.append(f"{room}: {share:.1f} % is below the floor of {FLOOR} %")
 measured = [name.replace("\\", "/").split("reconciler/", 1)[1] for name in report["files"]]
 failures += [f"{full}: not measured" for full in FULL if not any(name.startswith(full) for name in measured)]
-sys.exit("\n".join(failures))
+sys.exit("\n".join(failures) or 0)
