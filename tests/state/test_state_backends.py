@@ -372,7 +372,7 @@ def test_a_full_disk_is_called_a_full_disk(path: Path, backend: Backend) -> None
 
 
 NOBODY = """
-import os, sys
+import os, sys, urllib.parse  # what is loaded on first use may be out of reach later
 from reconciler.model.errors import StateError
 from reconciler.state.backends import open_backend
 backend = open_backend("sqlite:" + sys.argv[1], "acme/default")
