@@ -16,7 +16,6 @@ DATA = Path(".reconciler")
 DEFAULT_STATE = "sqlite:.reconciler/state.db"
 SANDBOX_STATE = "sqlite:.reconciler/sandbox-state.db"
 SANDBOX_DATA = DATA / "sandbox.db"
-SANDBOX_URL = "http://sandbox.localhost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reconciler.app.clock import SystemClock, clock_from
-from reconciler.app.settings import DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, SANDBOX_URL, Settings
+from reconciler.app.settings import DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, Settings
 from reconciler.model.errors import CredentialError, InvalidManifests, Usage
 from reconciler.model.manifest import Desired, Project, ProviderSettings
 from reconciler.model.plan import Target
@@ -40,7 +40,8 @@ class Wiring:
     @cached_property
     def _offered(self) -> Mapping[str, str]:
         """The variables of the sandbox in this process; its organizations are for projects that name none."""
-        offered: Mapping[str, str] = sandbox_module("server").environment(SANDBOX_URL)
+        server = sandbox_module("server")
+        offered: Mapping[str, str] = server.environment(server.IN_PROCESS)
         return offered
 
     @cached_property
@@ -177,7 +178,7 @@ class Wiring:
             blue_organization=targets["blue"].organization if "blue" in targets else "",
             pipefy_organization=targets["pipefy"].organization if "pipefy" in targets else "",
         )
-        return server.create_app(store, authenticate=True, base_url=SANDBOX_URL)
+        return server.create_app(store, authenticate=True)
 
     def _mentions(self, desired: Desired | None) -> Mapping[tuple[str, str], Collection[str]]:
         mentioned: dict[tuple[str, str], set[str]] = {}

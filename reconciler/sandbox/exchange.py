@@ -43,16 +43,6 @@ Fragments = dict[str, FragmentDefinitionNode]
 Check = Callable[[DocumentNode, OperationDefinitionNode, JSONObject, Context], Sequence[GraphQLError]]
 
 
-def _no_check(
-    document: DocumentNode, operation: OperationDefinitionNode, variables: JSONObject, context: Context
-) -> Sequence[GraphQLError]:
-    return ()
-
-
-def _as_is(body: JSONObject, context: Context) -> JSONObject:
-    return body
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How one service speaks GraphQL over HTTP.
@@ -67,8 +57,8 @@ class Dialect:
     invalid_status: int
     format_invalid: Callable[[GraphQLError, Context], JSONObject]
     format_failure: Callable[[GraphQLError, Context], JSONObject]
-    check: Check = _no_check
-    finish: Callable[[JSONObject, Context], JSONObject] = _as_is
+    check: Check
+    finish: Callable[[JSONObject, Context], JSONObject]
 
 
 @dataclass(frozen=True, slots=True)

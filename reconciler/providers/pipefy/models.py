@@ -14,19 +14,15 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from reconciler.providers.pipefy.filters import PHASE_KEYS
+from reconciler.providers.pipefy.report import normal_id
 
-# Declared under the service's own names: `project_ids` is written projectIds.
+# Declared under the service's own names: `pipe_ids` is written pipeIds.
 _STRICT = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
-
-
-def _number(value: object) -> object:
-    """Ids may be written as texts of digits; the service takes numbers."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
 
 
 Id = Annotated[
     int,
-    BeforeValidator(_number),
+    BeforeValidator(normal_id),
     WithJsonSchema(
         {
             "anyOf": [
