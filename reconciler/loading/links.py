@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.loading.manifests import Declared
-from reconciler.loading.marked import Document, documents
-from reconciler.loading.sources import Findings, did_you_mean
+from reconciler.loading.text.marked import Document, documents
+from reconciler.loading.text.sources import Findings, did_you_mean
 from reconciler.model.diagnostic import Violation
 from reconciler.model.manifest import Project
 from reconciler.model.values import JSON, Address, JSONObject, Path, Reference

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from reconciler.loading.files import Folder
+from reconciler.loading.text.files import Folder
 from reconciler.loading.project import project_of
-from reconciler.loading.sources import Findings
+from reconciler.loading.text.sources import Findings
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.manifest import Desired, Project
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.loading.files import PROJECT_FILE, Folder
-from reconciler.loading.sources import Findings, did_you_mean
+from reconciler.loading.text.files import PROJECT_FILE, Folder
+from reconciler.loading.text.sources import Findings, did_you_mean
 from reconciler.model.diagnostic import Violation
 from reconciler.model.errors import InvalidManifests
 from reconciler.model.manifest import Project, ProviderSettings, Safety

@@ -7,9 +7,9 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel
 
-from reconciler.loading.files import Folder
-from reconciler.loading.marked import Document, documents
-from reconciler.loading.sources import Findings
+from reconciler.loading.text.files import Folder
+from reconciler.loading.text.marked import Document, documents
+from reconciler.loading.text.sources import Findings
 from reconciler.loading.wording import points_at_key, validate
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import Address

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.loading.sources import MAX_PER_FILE, clipped, did_you_mean
+from reconciler.loading.text.sources import MAX_PER_FILE, clipped, did_you_mean
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path, lookup, path_text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.loading.files import MAX_BYTES
+from reconciler.loading.text.files import MAX_BYTES
 from reconciler.loading.project import read_project
 from reconciler.model.canonical import digest
 from reconciler.model.errors import InvalidManifests

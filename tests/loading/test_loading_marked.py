@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.loading import marked
-from reconciler.loading.marked import documents
-from reconciler.loading.scalars import MAX_INTEGER
-from reconciler.loading.sources import Source
+from reconciler.loading.text.marked import documents
+from reconciler.loading.text.scalars import MAX_INTEGER
+from reconciler.loading.text.sources import Source
 from reconciler.model.values import Span
 
 # What JSON allows inside a string but YAML does not is told by `test_forbidden_characters`.

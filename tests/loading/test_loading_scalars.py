@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.loading.scalars import MAX_INTEGER, STARTS, UnsafeNumber, resolve
+from reconciler.loading.text.scalars import MAX_INTEGER, STARTS, UnsafeNumber, resolve
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.loading.filters import FILTERS
-from reconciler.loading.templates import TemplateError, Templates
+from reconciler.loading.templating.filters import FILTERS
+from reconciler.loading.templating.templates import TemplateError, Templates
 
 CONTEXT = {
     "values": {

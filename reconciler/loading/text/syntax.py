@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from yaml.error import MarkedYAMLError
 
-from reconciler.loading.sources import Mark, Source
+from reconciler.loading.text.sources import Mark, Source
 
 _QUOTE_TEMPLATE: Final = 'quote a value that has a template: "{{ … }}"'
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from reconciler.loading.sources import Findings, Source
+from reconciler.loading.text.sources import Findings, Source
 from reconciler.model.canonical import digest
 from reconciler.model.values import Span
 

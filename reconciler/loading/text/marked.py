@@ -24,9 +24,9 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from reconciler.loading.scalars import STARTS, UnsafeNumber, resolve
-from reconciler.loading.sources import Mark, Source, clipped
-from reconciler.loading.syntax import explain, foreign_breaks, home_breaks
+from reconciler.loading.text.scalars import STARTS, UnsafeNumber, resolve
+from reconciler.loading.text.sources import Mark, Source, clipped
+from reconciler.loading.text.syntax import explain, foreign_breaks, home_breaks
 from reconciler.model.values import JSON, Path, Span
 
 MAX_DEPTH: Final = 64

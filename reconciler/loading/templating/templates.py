@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.loading.sources import clipped, did_you_mean
+from reconciler.loading.text.sources import clipped, did_you_mean
 from reconciler.model.values import JSON, Path
 
 MAX_TEMPLATE: Final = 20_000
@@ -129,7 +129,7 @@ class Templates:
     def whole(self, text: str) -> Rendering:
         """Compile a text in the sandbox."""
         if self._sandbox is None:
-            from reconciler.loading.sandbox import Sandbox
+            from reconciler.loading.templating.sandbox import Sandbox
 
             self._sandbox = Sandbox()
         rendering: Rendering = self._sandbox.compile(text)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.loading.templates import MAX_OUTPUT, TemplateError, written
+from reconciler.loading.templating.templates import MAX_OUTPUT, TemplateError, written
 from reconciler.model.values import JSON
 
 
