@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.loading.text.files import ENVIRONMENTS, Folder
-from reconciler.loading.text.marked import MAX_DEPTH, Document
 from reconciler.loading.project import check_name
-from reconciler.loading.text.scalars import UnsafeNumber, resolve
 from reconciler.loading.shapes import EnvironmentShape
 from reconciler.loading.single import note, read_single
+from reconciler.loading.text.files import ENVIRONMENTS, Folder
+from reconciler.loading.text.marked import MAX_DEPTH, Document
+from reconciler.loading.text.scalars import UnsafeNumber, resolve
 from reconciler.loading.text.sources import clipped
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, NAME, JSONObject

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from reconciler.loading.text.files import Folder
 from reconciler.loading.project import project_of
+from reconciler.loading.text.files import Folder
 from reconciler.loading.text.sources import Findings
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.manifest import Desired, Project

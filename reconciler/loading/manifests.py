@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
-from reconciler.loading.text.marked import Document, documents
 from reconciler.loading.project import check_name
 from reconciler.loading.shapes import Envelope
 from reconciler.loading.single import note, note_problems
-from reconciler.loading.text.sources import Findings, Source, clipped, did_you_mean
 from reconciler.loading.templating.templates import TemplateError, Templates, has_template
+from reconciler.loading.text.marked import Document, documents
+from reconciler.loading.text.sources import Findings, Source, clipped, did_you_mean
 from reconciler.loading.wording import spoken, validate
 from reconciler.model.diagnostic import Violation
 from reconciler.model.manifest import Lifecycle, Manifest, OnRemove

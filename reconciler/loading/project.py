@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.loading.text.files import PROJECT_FILE, Folder
 from reconciler.loading.text.sources import Findings, did_you_mean
-from reconciler.model.diagnostic import Violation
+from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.errors import InvalidManifests
+from reconciler.model.lint import Lint
 from reconciler.model.manifest import Project, ProviderSettings, Safety
 from reconciler.model.values import NAME
 
@@ -82,8 +83,12 @@ def _project(shape: ProjectShape) -> Project:
         name=shape.metadata.name,
         state=spec.state,
         providers={
-            name: ProviderSettings(str(settings.organization), settings.endpoint)
+            name: ProviderSettings(str(settings.organization), settings.endpoint, settings.quota or 0)
             for name, settings in spec.providers.items()
         },
         safety=Safety(spec.safety.max_deletes, spec.safety.max_delete_share),
+        lint=Lint(
+            {rule: None if word == "off" else Severity(word) for rule, word in spec.lint.rules.items()},
+            tuple(spec.lint.required_labels),
+        ),
     )

@@ -28,6 +28,15 @@ class LifecycleShape(_Shape):
 _LIFECYCLE = LifecycleShape.model_validate({})
 
 
+class LintShape(_Shape):
+    """What a manifest asks not to be told: rule ids, each with the reason."""
+
+    ignore: dict[str, str] = {}
+
+
+_LINT = LintShape()
+
+
 class Envelope(_Shape):
     """Everything of a manifest but the inside of its spec."""
 
@@ -35,6 +44,7 @@ class Envelope(_Shape):
     kind: str
     metadata: Metadata
     lifecycle: LifecycleShape = _LIFECYCLE
+    lint: LintShape = _LINT
     for_each: Any = Field(None, alias="forEach")
     spec: dict[str, Any]
 
@@ -50,6 +60,7 @@ class ProviderShape(_Shape):
 
     organization: str | int = ""
     endpoint: str = ""
+    quota: Annotated[int, Field(ge=1)] | None = None
 
 
 class SafetyShape(_Shape):
@@ -59,12 +70,37 @@ class SafetyShape(_Shape):
     max_delete_share: Annotated[float, Field(ge=0, le=1)] = Field(0.3, alias="maxDeleteShare")
 
 
+class DefaultMetadata(_Shape):
+    """The part of a manifest's metadata that can have defaults."""
+
+    labels: dict[str, str] = {}
+
+
+class DefaultsShape(_Shape):
+    """What manifests of one kind have unless they say otherwise."""
+
+    metadata: DefaultMetadata = DefaultMetadata()
+    lifecycle: dict[str, Any] = {}
+    spec: dict[str, Any] = {}
+
+
+class ProjectLint(_Shape):
+    """What the project makes of lint rules."""
+
+    rules: dict[str, Literal["error", "warning", "off"]] = {}
+    required_labels: list[str] = Field([], alias="requiredLabels")
+
+
 class ProjectSpec(_Shape):
     """The project file's spec."""
 
     state: str = ""
     providers: dict[str, ProviderShape] = {}
     safety: SafetyShape = SafetyShape.model_validate({})
+    variables: list[str] = []
+    values_schema: dict[str, Any] | None = Field(None, alias="valuesSchema")
+    defaults: dict[str, DefaultsShape] = {}
+    lint: ProjectLint = ProjectLint.model_validate({})
 
 
 class ProjectShape(_Shape):
@@ -81,6 +117,7 @@ class EnvironmentSpec(_Shape):
 
     extends: str | None = None
     values: dict[str, Any] = {}
+    defaults: dict[str, DefaultsShape] = {}
 
 
 class EnvironmentShape(_Shape):

@@ -19,7 +19,8 @@ class Severity(StrEnum):
 class Violation:
     """A rule that a spec breaks, before anybody knows where in which file the value stands.
 
-    `path` leads from the spec to the offending value (or to the object that lacks it).
+    `path` leads from the spec to the offending value (or to the object that lacks it).  `within` narrows it
+    to a part of a text, from and up to these characters.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class Violation:
     message: str
     hint: str = ""
     severity: Severity = Severity.ERROR
+    within: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.values import Address, JSONObject, Reference, Span
+from reconciler.model.lint import Lint
+from reconciler.model.naming import Place
+from reconciler.model.values import Address, JSONObject, Path, Reference, Span
 
 
 class OnRemove(StrEnum):
@@ -29,8 +31,10 @@ class Lifecycle:
 class Manifest:
     """One desired resource, rendered and validated.
 
-    `spec` is the declared spec with templates rendered, plain JSON, not yet normalised.
-    `origin` is the place of its document's `metadata.name`.
+    `spec` is the declared spec with defaults merged and templates rendered, plain JSON, not yet normalised.
+    `origin` is the place of its document's `metadata.name`; `entry` the key of the forEach entry it was made for.
+    `inherited` says where a field came from that is a default: by paths from the document.
+    `places` says where the names stand that have to be looked up, by paths from the spec.
     """
 
     address: Address
@@ -40,14 +44,19 @@ class Manifest:
     labels: Mapping[str, str] = field(default_factory=dict)
     lifecycle: Lifecycle = Lifecycle()
     references: tuple[Reference, ...] = ()
+    entry: str = ""
+    inherited: Mapping[Path, Span] = field(default_factory=dict)
+    places: Mapping[Path, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """What the project file says of one service; empty means not said."""
+    """What the project file says of one service; empty means not said.  `quota` is how many exports of one
+    thing the service runs in 24 hours, 0 when the file says nothing."""
 
     organization: str = ""
     endpoint: str = ""
+    quota: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Project:
     state: str = ""
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     safety: Safety = Safety()
+    lint: Lint = Lint()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from reconciler.model.diagnostic import Violation
 from reconciler.model.entry import Entry
+from reconciler.model.lint import Rule
+from reconciler.model.naming import Name, Named, Names, Resolution
 from reconciler.model.outcome import (
     Delivered,
     ExportStatus,
@@ -20,6 +22,7 @@ from reconciler.model.outcome import (
 from reconciler.model.plan import Step
 from reconciler.model.recorded import Doubt, Recorded, Resource
 from reconciler.model.values import Address, JSONObject, Reference, Secret
+from reconciler.model.versions import Former
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -58,12 +61,35 @@ class Kind(Protocol):
         """For example `blue`."""
         ...
 
+    @property
+    def title(self) -> str:
+        """The field of the spec that people know the object by; empty when there is none."""
+        ...
+
+    @property
+    def former(self) -> Sequence[Former]:
+        """The versions of its schema before the current one that are still understood."""
+        ...
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The lint rules that `check` may report; the code of every warning is the id of one."""
+        ...
+
     def model(self) -> type[BaseModel]:
         """The pydantic model of the declared spec; strict, unknown fields refused."""
         ...
 
     def check(self, spec: JSONObject) -> Sequence[Violation]:
-        """Every documented limit and rule the model cannot say; for declared and normalised specs."""
+        """Every documented limit and rule the model cannot say, and lint; for declared and normalised specs."""
+        ...
+
+    def named(self, spec: JSONObject) -> Sequence[Named]:
+        """The names in a declared or normalised spec that stand where ids could."""
+        ...
+
+    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
+        """The declared spec with the ids of these names in their places; names that are not among them stay."""
         ...
 
     def normalise(self, spec: JSONObject) -> JSONObject:
@@ -112,6 +138,10 @@ class Provider(Protocol):
 
     async def observe(self, resources: Sequence[Resource]) -> Mapping[Address, Observed | None]:
         """Read live objects, None for those that are not there.  Raises Unavailable or CredentialError."""
+        ...
+
+    async def resolve(self, names: Collection[Name]) -> Mapping[Name, Resolution]:
+        """Look names up; every one of them is in the answer.  Raises Unavailable or CredentialError."""
         ...
 
     async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:

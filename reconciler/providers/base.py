@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from reconciler.model.errors import Broken, CredentialError, ReconcilerError, Unavailable
+from reconciler.model.naming import Name, Resolution, Unfound
 from reconciler.model.outcome import (
     Cause,
     Done,
@@ -155,6 +156,9 @@ class ServiceProvider(ABC):
                 None if live is None else Observed(live.id, self.content(live, resource.spec)[0], live.version)
             )
         return observed
+
+    async def resolve(self, names: Collection[Name]) -> Mapping[Name, Resolution]:
+        return dict.fromkeys(names, Unfound())
 
     async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:
         sent = [doubt for doubt in doubts if not settling.is_record_only(doubt) and doubt.action is not Action.EXPORT]

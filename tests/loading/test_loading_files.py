@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.loading.text.files import MAX_BYTES
 from reconciler.loading.project import read_project
+from reconciler.loading.text.files import MAX_BYTES
 from reconciler.model.canonical import digest
 from reconciler.model.errors import InvalidManifests
 from reconciler.model.manifest import ProviderSettings, Safety

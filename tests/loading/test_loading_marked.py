@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.loading import marked
+from reconciler.loading.text import marked
 from reconciler.loading.text.marked import documents
 from reconciler.loading.text.scalars import MAX_INTEGER
 from reconciler.loading.text.sources import Source

@@ -19,10 +19,10 @@ from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from reconciler.loading import filters
+from reconciler.loading.templating import filters
+from reconciler.loading.templating.templates import MAX_OUTPUT, Context, Rendering, TemplateError, written
 from reconciler.loading.text.scalars import MAX_INTEGER
 from reconciler.loading.text.sources import clipped, did_you_mean
-from reconciler.loading.templating.templates import MAX_OUTPUT, Context, Rendering, TemplateError, written
 from reconciler.model.values import JSON
 
 MAX_STEPS: Final = 100_000

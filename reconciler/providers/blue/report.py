@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.model.canonical import canonical
 from reconciler.model.diagnostic import Violation
+from reconciler.model.lint import Rule
+from reconciler.model.naming import Named, Names
 from reconciler.model.values import JSON, JSONObject, Reference
+from reconciler.model.versions import EACH, Former, Rename
 from reconciler.providers.values import blank, compact, repeated, tidy, unsendable, utf16_length, warning
 
 if TYPE_CHECKING:
@@ -27,6 +30,19 @@ class ReportKind:
     api_version = "blue/v1"
     kind = "Report"
     provider = "blue"
+    title = "title"
+    former = (
+        Former(
+            "blue/v1alpha1",
+            (
+                Rename(("spec", "sources", EACH, "workspaceIds"), "projectIds"),
+                Rename(("spec", "sources"), "dataSources"),
+                Rename(("spec", "name"), "title"),
+                Rename(("spec", "sharedWith"), "reportUsers"),
+            ),
+        ),
+    )
+    rules: Sequence[Rule] = ()
 
     def model(self) -> type[BaseModel]:
         from reconciler.providers.blue.models import Report
@@ -39,6 +55,12 @@ class ReportKind:
         if config and not any(violation.path[:1] == ("config",) for violation in found):
             found.extend(_check_config(config))
         return found
+
+    def named(self, spec: JSONObject) -> Sequence[Named]:
+        return ()
+
+    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
+        return spec
 
     def normalise(self, spec: JSONObject) -> JSONObject:
         users = spec.get("reportUsers")

@@ -6,7 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.diagnostic import Violation
+from reconciler.model.lint import Rule
+from reconciler.model.naming import Named, Names
 from reconciler.model.values import Address, JSONObject, Reference, lookup
+from reconciler.model.versions import Former
 from reconciler.providers.pipefy import filters
 from reconciler.providers.pipefy.report import check_ids, check_names, normal_id, normal_ids, organization
 from reconciler.providers.values import blank, compact, unsendable, warning
@@ -24,6 +27,9 @@ class ExportKind:
     api_version = "pipefy/v1"
     kind = "Export"
     provider = "pipefy"
+    title = ""
+    former: Sequence[Former] = ()
+    rules: Sequence[Rule] = ()
 
     def __init__(self, check_schedule: Callable[[str, str], str]) -> None:
         self._check_schedule = check_schedule
@@ -40,6 +46,12 @@ class ExportKind:
         if spec.get("sortBy") is not None and not spec["sortBy"]["field"].strip():
             found.append(blank(("sortBy", "field"), "the column to sort by"))
         return [*found, *self._check_schedule_of(spec)]
+
+    def named(self, spec: JSONObject) -> Sequence[Named]:
+        return ()
+
+    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
+        return spec
 
     def normalise(self, spec: JSONObject) -> JSONObject:
         pipes, sort, report = spec.get("pipeIds"), spec.get("sortBy"), spec.get("report")

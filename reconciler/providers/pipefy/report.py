@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.diagnostic import Violation
+from reconciler.model.lint import Rule
+from reconciler.model.naming import Named, Names
 from reconciler.model.values import JSON, JSONObject, Path, Reference
+from reconciler.model.versions import Former
 from reconciler.providers.pipefy import filters
 from reconciler.providers.values import blank, compact, repeated, tidy, unsendable, warning
 
@@ -28,6 +31,9 @@ class ReportKind:
     api_version = "pipefy/v1"
     kind = "Report"
     provider = "pipefy"
+    title = "name"
+    former: Sequence[Former] = ()
+    rules: Sequence[Rule] = ()
 
     def model(self) -> type[BaseModel]:
         from reconciler.providers.pipefy.models import Report
@@ -43,6 +49,12 @@ class ReportKind:
         if spec.get("filter") is not None:
             found.extend(filters.check(spec["filter"], ("filter",)))
         return found
+
+    def named(self, spec: JSONObject) -> Sequence[Named]:
+        return ()
+
+    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
+        return spec
 
     def normalise(self, spec: JSONObject) -> JSONObject:
         return compact(
