@@ -109,7 +109,7 @@ class ProjectShape(_Shape):
     api_version: Literal["reconciler/v1"] = Field(alias="apiVersion")
     kind: Literal["Project"]
     metadata: Name
-    spec: ProjectSpec = ProjectSpec()
+    spec: ProjectSpec = ProjectSpec.model_validate({})
 
 
 class EnvironmentSpec(_Shape):
