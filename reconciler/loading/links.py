@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from reconciler.loading.layers import Layered
 from reconciler.loading.manifests import Declared
+from reconciler.loading.single import note
 from reconciler.loading.text.marked import Document, documents
-from reconciler.loading.text.sources import Findings, did_you_mean
+from reconciler.loading.text.sources import Findings, Source, did_you_mean
 from reconciler.model.diagnostic import Violation
 from reconciler.model.manifest import Project
 from reconciler.model.values import JSON, Address, JSONObject, Path, Reference
@@ -20,35 +23,41 @@ _SHOWN: Final = 10
 class _Places:
     """Documents read again, for a place that turned out to be needed; one file is kept."""
 
-    def __init__(self) -> None:
-        self._file = ""
+    def __init__(self, prepare: Callable[[Document], Layered]) -> None:
+        self._prepare = prepare
+        self._source: Source | None = None
         self._documents: dict[int, Document] = {}
+        self._prepared: dict[int, Layered] = {}
 
-    def document(self, declared: Declared) -> Document:
-        """Return the document a resource was declared in."""
-        if declared.source.file != self._file:
-            self._file = declared.source.file
+    def layered(self, declared: Declared) -> Layered:
+        """Return the document a resource was declared in, with its defaults."""
+        if declared.source is not self._source:
+            self._source, self._prepared = declared.source, {}
             self._documents = {document.index: document for document in documents(declared.source)}
-        return self._documents[declared.index]
+        found = self._prepared.get(declared.index)
+        if found is None:
+            found = self._prepared[declared.index] = self._prepare(self._documents[declared.index])
+        return found
 
 
 class Links:
-    """Checks of all declared resources; every method notes what is wrong and changes nothing else."""
+    """Checks of all declared resources; every method notes what is wrong and changes nothing else.
 
-    def __init__(self, declared: Sequence[Declared], findings: Findings) -> None:
+    `prepare` makes of a document that was read again what it was when its resources were declared.
+    """
+
+    def __init__(
+        self, declared: Sequence[Declared], findings: Findings, prepare: Callable[[Document], Layered]
+    ) -> None:
         self._declared = declared
         self._findings = findings
-        self._places = _Places()
+        self._places = _Places(prepare)
 
-    def _note(self, declared: Declared, path: Path, violation: Violation) -> None:
-        self._findings.add(
-            violation.code,
-            violation.message,
-            source=declared.source,
-            span=self._places.document(declared).span(path),
-            hint=violation.hint,
-            address=declared.manifest.address,
-        )
+    def note(self, declared: Declared, path: Path, violation: Violation) -> None:
+        """Note what is wrong with a resource, at the place that `path` leads to from its document."""
+        if self._findings.full(declared.source):
+            return  # there are errors enough, and reading the file again for one more place takes time
+        note(self._findings, self._places.layered(declared), [replace(violation, path=path)], declared.manifest.address)
 
     def addresses(self) -> None:
         """Every address is declared once."""
@@ -61,7 +70,7 @@ class Links:
                 same = each.source is other.source and each.index == other.index
                 hint = "use each.key in metadata.name" if same else "rename one of them"
                 path = each.entry_path if same else ("metadata", "name")
-                self._note(each, path, Violation((), "duplicate-address", _twice(address, each, other, same), hint))
+                self.note(each, path, Violation((), "duplicate-address", _twice(address, each, other, same), hint))
 
     def references(self) -> None:
         """Every reference leads to a declared resource, and none back to where it came from."""
@@ -77,7 +86,7 @@ class Links:
                 hints += 1
                 near = _near(reference.target, targets) if hints <= _HINTS else ""
                 message = f"{reference.target} is not declared in this folder"
-                self._note(each, _ref(reference), Violation((), "dangling-reference", message, near))
+                self.note(each, _ref(reference), Violation((), "dangling-reference", message, near))
             if known:
                 edges.setdefault(each.manifest.address, (each, known))
         for holder, reference, circle in _circles(edges):
@@ -85,7 +94,7 @@ class Links:
             if len(shown) > _SHOWN:
                 shown[_SHOWN // 2 : -_SHOWN // 2] = ["…"]
             message = f"references go in a circle: {' → '.join(shown)}"
-            self._note(holder, _ref(reference), Violation((), "cyclic-reference", message, "remove one of them"))
+            self.note(holder, _ref(reference), Violation((), "cyclic-reference", message, "remove one of them"))
 
     def organizations(self, given: Mapping[str, str], project: Project | None) -> None:
         """Manifests that name an organization name the one that is used."""
@@ -103,14 +112,14 @@ class Links:
             elif own != organization:
                 message = f"the organization {own} is not {organization}, which {where} names"
                 path = ("spec", *_path_of(each.manifest.spec, own))
-                self._note(each, path, Violation((), "organization", message, "one run serves one organization"))
+                self.note(each, path, Violation((), "organization", message, "one run serves one organization"))
 
 
 def _twice(address: Address, each: Declared, other: Declared, same: bool) -> str:
     if same:
-        return f"forEach makes {address} more than once, for {each.entry} and {other.entry}"
+        return f"forEach makes {address} more than once, for {each.manifest.entry} and {other.manifest.entry}"
     place = other.manifest.origin
-    made = f" (forEach {each.entry})" if each.entry else ""
+    made = f" (forEach {each.manifest.entry})" if each.manifest.entry else ""
     return f"{address}{made} is declared again in {place.file}:{place.line}:{place.column}"
 
 

@@ -14,10 +14,11 @@ from reconciler.loading.project import project_of
 from reconciler.loading.text.files import Folder
 from reconciler.loading.text.sources import Findings
 from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.lint import Lint
 from reconciler.model.manifest import Desired, Project
 
 if TYPE_CHECKING:
-    from reconciler.loading.manifests import Declared
+    from reconciler.loading.manifests import Declared, Reader
     from reconciler.model.ports import Kind
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -42,12 +43,14 @@ def load(
     *,
     overrides: Mapping[str, str] = _NONE,
     organizations: Mapping[str, str] = _NONE,
+    variables: Mapping[str, str] = _NONE,
 ) -> Loaded:
     """Read a manifests folder for one environment.
 
     `overrides` maps dotted keys of the environment's values to YAML scalars; `organizations` maps
-    providers to the organization that wins over the project file (empty: not given).  Reads files
-    below `folder` only and has no other effects.  Never raises for what a folder can contain.
+    providers to the organization that wins over the project file (empty: not given); `variables` is the
+    process environment, of which templates see what the project file lists.  Reads files below `folder` only
+    and has no other effects.  Never raises for what a folder can contain.
     """
     with _no_collector():
         findings = Findings()
@@ -74,13 +77,31 @@ def _declared(
     overrides: Mapping[str, str],
     organizations: Mapping[str, str],
 ) -> list[Declared]:
+    from reconciler.loading.defaults import Defaults
     from reconciler.loading.environments import read_values
+    from reconciler.loading.kinds import Kinds
     from reconciler.loading.links import Links
+    from reconciler.loading.lint import Linter
     from reconciler.loading.manifests import Reader
 
     findings = folder.findings
     values = read_values(folder, environment, overrides)
-    reader = Reader(kinds, findings, values, environment, "" if project is None else project.name)
+    name = "" if project is None else project.name
+    context = None if values is None else {"values": values, "env": environment, "project": name}
+    linter = Linter(kinds, Lint() if project is None else project.lint, findings)
+    reader = Reader(Kinds(kinds), findings, context, Defaults(), linter)
+    declared = _read(folder, reader)
+    links = Links(declared, findings, lambda document: reader.prepare(document)[1])
+    links.addresses()
+    if not reader.skipped:
+        links.references()
+    links.organizations(organizations, project)
+    return declared
+
+
+def _read(folder: Folder, reader: Reader) -> list[Declared]:
+    """Read every manifest file; declaring nothing at all is an error."""
+    findings = folder.findings
     names = folder.manifest_names()
     declared: list[Declared] = []
     for name in names:
@@ -99,11 +120,6 @@ def _declared(
             f"the {len(names)} manifest files in {folder.shown} declare nothing",
             hint="no resources never means to delete everything",
         )
-    links = Links(declared, findings)
-    links.addresses()
-    if not reader.skipped:
-        links.references()
-    links.organizations(organizations, project)
     return declared
 
 

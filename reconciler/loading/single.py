@@ -7,12 +7,14 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel
 
+from reconciler.loading.layers import Layered
+from reconciler.loading.templating.templates import has_template
 from reconciler.loading.text.files import Folder
 from reconciler.loading.text.marked import Document, documents
 from reconciler.loading.text.sources import Findings
 from reconciler.loading.wording import points_at_key, validate
 from reconciler.model.diagnostic import Violation
-from reconciler.model.values import Address
+from reconciler.model.values import Address, Path, Span, lookup
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -24,19 +26,29 @@ def note_problems(findings: Findings, document: Document) -> None:
 
 
 def note(
-    findings: Findings, document: Document, violations: Iterable[Violation], address: Address | None = None
+    findings: Findings, where: Document | Layered, violations: Iterable[Violation], address: Address | None = None
 ) -> None:
-    """Note violations whose paths start at the document's root, each at its place."""
+    """Note violations whose paths start at the document's root, each at its place, be it in another document."""
     for violation in violations:
+        document, path = where.locate(violation.path) if isinstance(where, Layered) else (where, violation.path)
         findings.add(
             violation.code,
             violation.message,
             source=document.source,
-            span=document.span(violation.path, key=points_at_key(violation)),
+            span=_span(document, path, violation),
             hint=violation.hint,
             address=address,
             severity=violation.severity,
         )
+
+
+def _span(document: Document, path: Path, violation: Violation) -> Span:
+    """The place of a violation: a part of a text is shown where nothing was made from that text."""
+    if violation.within is not None:
+        text = lookup(document.data, path)
+        if isinstance(text, str) and not has_template(text):
+            return document.span_within(path, violation.within)
+    return document.span(path, key=points_at_key(violation))
 
 
 def read_single(folder: Folder, name: str, shape: type[Shape]) -> tuple[Shape | None, Document | None]:

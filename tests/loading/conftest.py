@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.loading.load import Loaded, load
 from reconciler.model.diagnostic import Violation
+from reconciler.model.lint import Rule
+from reconciler.model.naming import Named, Names
 from reconciler.model.ports import Kind
 from reconciler.model.values import Address, JSONObject, Reference
+from reconciler.model.versions import Former
 
 
 class Strict(BaseModel):
@@ -71,6 +74,9 @@ class FakeKind:
     api_version: str
     kind: str
     spec: type[BaseModel]
+    title: str = ""
+    former: Sequence[Former] = ()
+    rules: Sequence[Rule] = ()
 
     @property
     def provider(self) -> str:
@@ -86,6 +92,12 @@ class FakeKind:
         if len(spec.get("dataSources") or []) > 3:
             found.append(Violation(("dataSources",), "limit", "too many data sources"))
         return found
+
+    def named(self, spec: JSONObject) -> Sequence[Named]:
+        return ()
+
+    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
+        return spec
 
     def normalise(self, spec: JSONObject) -> JSONObject:
         return spec

@@ -79,7 +79,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, Span | None], Diagnostic] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[tuple[str, Severity], int] = {}
         self.errors = 0
 
     def add(
@@ -98,17 +98,19 @@ class Findings:
             return
         self.errors += severity is Severity.ERROR
         if span is not None:
-            count = self._counts[span.file] = self._counts.get(span.file, 0) + 1
+            counted = (span.file, severity)
+            count = self._counts[counted] = self._counts.get(counted, 0) + 1
             if count > MAX_PER_FILE:
                 return
             if count == MAX_PER_FILE:
-                code, message, hint = "too-many", "the file has more errors than are shown", "mend the first ones"
+                message = f"the file has more {severity}s than are shown"
+                code, hint = "too-many", "mend the first ones"
         excerpt = source.excerpt(span) if source is not None and span is not None else ""
         self._found[code, message, span] = Diagnostic(severity, code, message, span, address, hint, excerpt)
 
     def full(self, source: Source) -> bool:
-        """Whether nothing more of a file will be kept."""
-        return self._counts.get(source.file, 0) >= MAX_PER_FILE
+        """Whether no more errors of a file will be kept; warnings fill nothing, for they stop nothing."""
+        return self._counts.get((source.file, Severity.ERROR), 0) >= MAX_PER_FILE
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """Return everything by place, then code and message."""
