@@ -93,7 +93,7 @@ class Waiting:
 
     async def _poll(self, running: Running, provider: Provider) -> Ending:
         options, clock = self._scene.options, self._scene.clock
-        began = clock.wall()
+        began, deadline = clock.wall(), self._deadline(running)
         delay = options.poll_interval
         said: tuple[str, float] | None = None
         if not running.earlier:
@@ -104,13 +104,13 @@ class Waiting:
             if ending is not None:
                 return ending
             waited = (clock.wall() - began).total_seconds()
-            if status is None and waited >= min(LAST_QUESTIONS, options.deadline) and self._old(running):
+            if status is None and waited >= min(LAST_QUESTIONS, deadline) and self._old(running):
                 return await self._abandon(running, f"{_clause(trouble)}; what became of it cannot be learned")
-            if waited >= options.deadline:
+            if waited >= deadline:
                 return left(f"{trouble or 'still processing'}, after {waited:.0f} s of waiting; {_LATER}")
             said = self._progress(running, trouble, waited, said)
             varied = delay * (1 + self._chance() / 10)
-            await timing.pause(clock, min(varied, options.deadline - waited), self._stop)
+            await timing.pause(clock, min(varied, deadline - waited), self._stop)
             delay = min(delay * GROWTH, max(LONGEST, options.poll_interval))
         return left(f"interrupted; {_LATER}")
 
@@ -164,6 +164,12 @@ class Waiting:
             return await self._abandon(running, _clause(message))
         data = {"code": code, "message": f"{_clause(message)}; the next apply tries again", "ran": True}
         return Ending(EventType.EXPORT_FAILED, data)
+
+    def _deadline(self, running: Running) -> float:
+        """Seconds for which an export is waited for: its own, as declared last, or everybody's."""
+        record = self._scene.journal.recorded.exports.get(running.address)
+        own = None if record is None else record.spec.get("deadline")
+        return self._scene.options.deadline if own is None else float(own)
 
     def _old(self, running: Running) -> bool:
         return timing.age(self._scene.clock, running.since) > self._scene.options.abandon_after

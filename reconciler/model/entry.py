@@ -271,6 +271,19 @@ class ExportSkipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Names of a provider's things were looked up; `names` maps `naming.Name.key` to the id it leads to.
+
+    It says nothing of other names, and holds until a later one, or until the objects are somewhere else.
+    """
+
+    run: str
+    at: str
+    provider: str
+    names: Mapping[str, str]
+
+
 Entry: TypeAlias = (
     RunStarted
     | RunFinished
@@ -292,4 +305,5 @@ Entry: TypeAlias = (
     | ExportDelivered
     | ExportFailed
     | ExportSkipped
+    | Resolved
 )

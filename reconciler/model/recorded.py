@@ -131,7 +131,7 @@ class Recorded:
     position folded; `changed` the last one that said anything about a resource or an export.
     `in_doubt` maps operations to intentions without an outcome, exports not among them (theirs is
     `ExportRun.unknown`).  `plans` are the digests of saved plans that were performed; `places` say
-    where the objects of each provider are.
+    where the objects of each provider are; `names` hold, by provider, `naming.Name.key` and the id it led to.
     """
 
     lineage: str | None = None
@@ -142,4 +142,5 @@ class Recorded:
     in_doubt: dict[str, Doubt] = field(default_factory=dict)
     plans: set[str] = field(default_factory=set)
     places: dict[str, str] = field(default_factory=dict)
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
     lease: Lease | None = None

@@ -3,7 +3,7 @@
 Belongs here: spec models and their limits, one normal form per kind, GraphQL documents, what a live
 object says of a spec, and how doubts about a service's objects are settled.
 Does not belong here: HTTP (that is `transport`), files, plans, the log, schedules (a check is handed in).
-`app` calls `kinds`, `target`, `place` and `connect`; a service's module is loaded on first use.
+`app` calls `kinds`, `target`, `place`, `id_field` and `connect`; a service's module is loaded on first use.
 To add a service, write its folder and name its module in `_SERVICES`.
 """
 
@@ -55,6 +55,12 @@ def place(name: str, target: Target) -> str:
     else:
         where = host
     return f"{where}, organization {target.organization}" if target.organization else where
+
+
+def id_field(name: str, sort: str) -> str:
+    """The field in which manifests give the id of such a thing, where they may also name it."""
+    found: str = _service(name).ID_FIELDS[sort]
+    return found
 
 
 def connect(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from reconciler.model.errors import Broken, CredentialError, ReconcilerError, Unavailable
-from reconciler.model.naming import Name, Resolution, Unfound
+from reconciler.model.naming import Name, Named, Resolution
 from reconciler.model.outcome import (
     Cause,
     Done,
@@ -23,7 +23,7 @@ from reconciler.model.outcome import (
 )
 from reconciler.model.plan import Action, Step
 from reconciler.model.recorded import Doubt, Resource
-from reconciler.model.values import JSON, Address, JSONObject, Path, Secret, lookup
+from reconciler.model.values import JSON, Address, JSONObject, Path, Secret, lookup, path_text
 from reconciler.providers import settling
 from reconciler.providers.settling import Live
 from reconciler.providers.values import changed_fields
@@ -61,6 +61,14 @@ class ServiceProvider(ABC):
     @abstractmethod
     def message(self, step: Step, fields: Collection[str], ids: Mapping[Address, str]) -> tuple[str, JSONObject]:
         """Document and variables of a step; `fields` are those an update changes."""
+
+    @abstractmethod
+    def named(self, spec: JSONObject) -> Iterable[Named]:
+        """The names in a normalised spec that nobody has looked up."""
+
+    @abstractmethod
+    async def look_up(self, wanted: Collection[Name]) -> Mapping[Name, Resolution]:
+        """What some names lead to, once everything is prepared; at least one is asked for."""
 
     @abstractmethod
     def input(self, after: JSONObject, fields: Collection[str]) -> JSONObject:
@@ -102,6 +110,8 @@ class ServiceProvider(ABC):
 
     def request(self, step: Step, ids: Mapping[Address, str]) -> Request | None:
         """See the port.  Raises LookupError when an id it needs is not known yet."""
+        for left in self.named(step.after or {}):
+            raise LookupError(f"{path_text(left.path)} of {step.address} is a name that has not been looked up")
         if step.action not in (_RUN if step.address.is_export else _KEEP):
             return None
         fields = changed_fields(step)
@@ -158,7 +168,10 @@ class ServiceProvider(ABC):
         return observed
 
     async def resolve(self, names: Collection[Name]) -> Mapping[Name, Resolution]:
-        return dict.fromkeys(names, Unfound())
+        if not names:
+            return {}
+        await self.prepare()
+        return await self.look_up(names)
 
     async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:
         sent = [doubt for doubt in doubts if not settling.is_record_only(doubt) and doubt.action is not Action.EXPORT]

@@ -129,7 +129,7 @@ def _checked(cron: str, timezone: str) -> ZoneInfo:
 
 def _forward(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """The occurrences behind an instant, in order."""
-    if _fixed(cron):
+    if is_fixed(cron):
         # Local times up to this one happened up to this instant: on the wall, later is never earlier.
         found = (_instant(local, zone) for local in _naive(cron, _local(after, zone)))
         yield from (at for at, _ in groupby(found) if at > after)
@@ -140,7 +140,7 @@ def _forward(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
 def _shown(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """The instants behind another at which the clock on the wall shows a matching time."""
     for year in range(after.year, after.year + _YEARS):
-        for begin, end, offset in _segments(zone, year):
+        for begin, end, offset in segments(zone, year):
             if end > after:
                 start = max(begin - _SECOND, after).replace(tzinfo=None) + offset
                 yield from _before(end, (_utc(local - offset) for local in _naive(cron, start)))
@@ -148,7 +148,7 @@ def _shown(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
 
 def _backward(cron: str, zone: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
     """The occurrences in (since, until], the last one first."""
-    if _fixed(cron):
+    if is_fixed(cron):
         local = until.astimezone(zone)
         repeated = _offset(local.replace(fold=0)) - _offset(local)  # the second time, the wall has shown more already
         start = _local(until, zone) + repeated + _SECOND
@@ -161,7 +161,7 @@ def _backward(cron: str, zone: ZoneInfo, since: datetime, until: datetime) -> It
 def _shown_before(cron: str, zone: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
     """As `_shown`, in (since, until], the last one first."""
     for year in range(until.year, since.year - 1, -1):
-        for begin, end, offset in reversed(_segments(zone, year)):
+        for begin, end, offset in reversed(segments(zone, year)):
             if begin <= until and end > since:
                 start = min(end, until.replace(microsecond=0) + _SECOND).replace(tzinfo=None) + offset
                 found = (_utc(local - offset) for local in _naive(cron, start, reverse=True))
@@ -181,7 +181,8 @@ def _naive(cron: str, start: datetime, *, reverse: bool = False) -> Iterator[dat
     return CronSim(cron, start.replace(microsecond=0), reverse=reverse)
 
 
-def _fixed(cron: str) -> bool:
+def is_fixed(cron: str) -> bool:
+    """Whether a valid expression has fixed times, each of which happens once, whatever the clock does."""
     return not any(part.startswith("*") for part in cron.split()[:2])
 
 
@@ -194,19 +195,19 @@ def _instant(local: datetime, zone: ZoneInfo) -> datetime:
 
 
 @lru_cache(maxsize=4096)
-def _segments(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, datetime, timedelta], ...]:
+def segments(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, datetime, timedelta], ...]:
     """A year in UTC, cut where the offset of the zone changes: begin, end (not included) and offset."""
     begin, close = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-    segments = []
+    pieces = []
     at = begin
     while at < close:
         later = min(at + _DAY, close)
         if _offset(later.astimezone(zone)) != _offset(at.astimezone(zone)):
             change = _change(zone, at, later)
-            segments.append((begin, change, _offset(at.astimezone(zone))))
+            pieces.append((begin, change, _offset(at.astimezone(zone))))
             begin = change
         at = later
-    return (*segments, (begin, close, _offset(begin.astimezone(zone))))
+    return (*pieces, (begin, close, _offset(begin.astimezone(zone))))
 
 
 def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:

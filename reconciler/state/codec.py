@@ -32,6 +32,7 @@ classes of `model.entry` (and `model.manifest.Lifecycle` for `lifecycle`); `?` m
     export_delivered  run operation at location sha256 bytes
     export_failed     run operation at ran code message
     export_skipped    run at address occurrence reason
+    resolved          run at provider names
 
 `holder` is {user host process command ci?}, `lifecycle` is {protect? on_remove?}.
 """
@@ -73,6 +74,7 @@ TYPES: Final[Mapping[str, type[Entry]]] = {
     "export_delivered": entries_of.ExportDelivered,
     "export_failed": entries_of.ExportFailed,
     "export_skipped": entries_of.ExportSkipped,
+    "resolved": entries_of.Resolved,
 }
 """What each entry is called in the log; these names outlive the names of the classes."""
 

@@ -6,6 +6,8 @@
 - `last_occurrence` counts an occurrence as handled from its intention on.  When that run provably never
   started, it falls back to `previous_occurrence`, unless something later was handled in between.
 - An export run never goes back: an entry about a stage that it has left behind changes nothing.
+- Names lead to ids in one place: they are forgotten when a run says that the objects are somewhere else.
+- A name that leads to another id than before may change what was planned; one that is new changes nothing.
 - `Imported` and `Forgotten` are a person's word on an address: they end whatever is in doubt there.
 """
 
@@ -35,6 +37,7 @@ from reconciler.model.entry import (
     LeaseTaken,
     Moved,
     Rejected,
+    Resolved,
     RunFinished,
     RunStarted,
     Settled,
@@ -56,7 +59,10 @@ _STAGE: Final = {
     RunState.FAILED: 4,
     RunState.DELIVERED: 5,  # last: a file that is there stays there, whatever a slower process says of it
 }
-_ABOUT_RUNS: Final = (RunStarted, RunFinished, LeaseTaken, LeaseRenewed, LeaseReleased, LeaseBroken)
+_CHANGES_NOTHING: Final = (
+    *(RunStarted, RunFinished, LeaseTaken, LeaseRenewed, LeaseReleased, LeaseBroken),
+    Resolved,  # unless it says otherwise itself
+)
 _NO_LONGER: Final = (Action.DELETE, Action.FORGET)
 
 
@@ -90,8 +96,8 @@ class Fold:
         try:
             for entry in entries:
                 _HANDLERS[type(entry)](self, entry)
-                if self.recorded.changed <= self.recorded.position and not isinstance(entry, _ABOUT_RUNS):
-                    self._set("changed", self.recorded.position + 1)
+                if not isinstance(entry, _CHANGES_NOTHING):
+                    self._changed()
         except StateError:
             self._back_to(mark)
             raise
@@ -108,6 +114,10 @@ class Fold:
             yield
         finally:
             self._back_to(0)
+
+    def _changed(self) -> None:
+        if self.recorded.changed <= self.recorded.position:
+            self._set("changed", self.recorded.position + 1)
 
     def _back_to(self, mark: int) -> None:
         while len(self._undo) > mark:
@@ -128,6 +138,8 @@ class Fold:
 
     def _run_started(self, entry: RunStarted) -> None:
         for provider, place in entry.places.items():
+            if self.recorded.places.get(provider, place) != place:
+                self._drop(self.recorded.names, provider)
             self._put(self.recorded.places, provider, place)
         plans = self.recorded.plans
         if entry.plan is not None and entry.plan not in plans:
@@ -195,17 +207,15 @@ class Fold:
             found = entry.id or doubt.id
             if found is None:
                 raise damaged(f"operation {entry.operation} was applied to {doubt.address}, but no id is known")
-            made = Resource(
-                address=doubt.address,
-                id=found,
-                spec=doubt.after,
-                applied_at=entry.at,
-                lifecycle=doubt.lifecycle,
-                labels=doubt.labels,
-                remote=entry.remote,
-                version=entry.version,
-            )
-            self._put(self.recorded.resources, doubt.address, made)
+            self._keep(found, doubt.after, doubt, entry)
+
+    def _keep(
+        self, id_: str, spec: dict[str, Any], said: Doubt | Imported, found: Applied | Settled | Imported
+    ) -> None:
+        made = Resource(
+            said.address, id_, spec, found.at, said.lifecycle, said.labels, remote=found.remote, version=found.version
+        )
+        self._put(self.recorded.resources, said.address, made)
 
     def _register(
         self, address: Address, spec: dict[str, Any], said: Doubt | ExportIntended, default: str
@@ -252,17 +262,7 @@ class Fold:
 
     def _imported(self, entry: Imported) -> None:
         self._end_doubts(entry.address)
-        made = Resource(
-            address=entry.address,
-            id=entry.id,
-            spec=entry.after,
-            applied_at=entry.at,
-            lifecycle=entry.lifecycle,
-            labels=entry.labels,
-            remote=entry.remote,
-            version=entry.version,
-        )
-        self._put(self.recorded.resources, entry.address, made)
+        self._keep(entry.id, entry.after, entry, entry)
 
     def _moved(self, entry: Moved) -> None:
         resources, exports = self.recorded.resources, self.recorded.exports
@@ -345,6 +345,12 @@ class Fold:
             last = _later(record.last_occurrence, entry.occurrence)
             self._put(self.recorded.exports, entry.address, replace(record, last_occurrence=last))
 
+    def _resolved(self, entry: Resolved) -> None:
+        known = self.recorded.names.get(entry.provider, {})
+        if any(known.get(name, id_) != id_ for name, id_ in entry.names.items()):
+            self._changed()
+        self._put(self.recorded.names, entry.provider, {**known, **entry.names})
+
 
 def _restore(table: dict[K, V], key: K) -> Callable[[], None]:
     held = key in table
@@ -385,4 +391,5 @@ _HANDLERS: Final[Mapping[type, Callable[[Fold, Any], None]]] = {
     ExportDelivered: Fold._export_delivered,
     ExportFailed: Fold._export_failed,
     ExportSkipped: Fold._export_skipped,
+    Resolved: Fold._resolved,
 }

@@ -1,10 +1,11 @@
-"""Checkpoints: a state written down, so that a replay is short.  Format `reconciler.checkpoint/1`.
+"""Checkpoints: a state written down, so that a replay is short.  Format `reconciler.checkpoint/2`.
 
-    {"format":"reconciler.checkpoint/1","sum":S,"state":{...}}
+    {"format":"reconciler.checkpoint/2","sum":S,"state":{...}}
 
 `sum` is the hexadecimal SHA-256 of the bytes of `state`, whose fields are `head` (the SHA-256 of the
 last batch that was folded), `lineage`, `position`, `changed`, `resources`, `exports`, `in_doubt`, `plans`,
-`places` and `lease`, as in `model.recorded`.  A checkpoint only saves time: whoever cannot read one replays the log.
+`places`, `names` and `lease`, as in `model.recorded`.  A checkpoint only saves time: whoever cannot read one
+replays the log.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reconciler.state import records
 from reconciler.state.codec import compact, parse, sha256
 from reconciler.state.records import damaged
 
-FORMAT: Final = "reconciler.checkpoint/1"
+FORMAT: Final = "reconciler.checkpoint/2"
 
 
 def dump(recorded: Recorded, head: str) -> bytes:
@@ -32,6 +33,7 @@ def dump(recorded: Recorded, head: str) -> bytes:
             "in_doubt": [records.encode(doubt) for doubt in recorded.in_doubt.values()],
             "plans": sorted(recorded.plans),
             "places": recorded.places,
+            "names": recorded.names,
             "lease": None if recorded.lease is None else records.encode(recorded.lease),
         }
     )
@@ -56,6 +58,7 @@ def load(data: bytes) -> tuple[Recorded, str]:
         in_doubt={doubt.operation: doubt for doubt in doubts},
         plans=set(found["plans"]),
         places=found["places"],
+        names=found["names"],
         lease=None if found["lease"] is None else records.decode(Lease, found["lease"]),
     )
     return recorded, found["head"]

@@ -245,6 +245,15 @@ def test_after_the_deadline_the_export_is_left_in_flight() -> None:
     assert run.in_flight
 
 
+@pytest.mark.parametrize(("own", "waited"), [({"deadline": 90}, 90), ({"deadline": 3600}, 3600), ({}, 300)])
+def test_a_deadline_of_its_own_wins_over_everybodys(own: dict[str, int], waited: int) -> None:
+    world = world_with(PROCESSING)
+    asyncio.run(world.apply(export("x", own, AT), deadline=300))
+    assert world.last("export.accepted")["reason"] == (
+        f"still processing, after {waited} s of waiting; the next apply picks it up"
+    )
+
+
 def test_a_deadline_after_questions_that_failed_says_so() -> None:
     world = world_with(PROCESSING)
     world.provider.asking = [Unavailable("500")] * 9

@@ -10,7 +10,7 @@ from graphql import OperationDefinitionNode, OperationType, build_schema, parse,
 from reconciler.providers.blue import documents as blue
 from reconciler.providers.blue.provider import BlueProvider
 from reconciler.providers.pipefy import documents as pipefy
-from reconciler.providers.pipefy import filters, models
+from reconciler.providers.pipefy import grammar, models
 from reconciler.providers.pipefy.provider import PipefyProvider
 
 DOCUMENTS = [
@@ -37,5 +37,5 @@ def test_documents_are_valid(service: str, name: str) -> None:
 
 def test_the_model_and_the_rules_know_the_same_words() -> None:
     query = models.FilterQuery.model_json_schema()["properties"]
-    assert tuple(query["operator"]["enum"]) == filters.OPERATORS
-    assert tuple(query["type"]["anyOf"][0]["enum"]) == filters.TYPES
+    assert tuple(query["operator"]["enum"]) == grammar.OPERATORS
+    assert tuple(query["type"]["anyOf"][0]["enum"]) == grammar.TYPES

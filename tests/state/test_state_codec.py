@@ -69,6 +69,7 @@ STRATEGIES: dict[type[Entry], st.SearchStrategy[Entry]] = {
     entries_of.ExportDelivered: st.builds(entries_of.ExportDelivered, text, text, text, text, text, integers),
     entries_of.ExportFailed: st.builds(entries_of.ExportFailed, text, text, text, st.booleans(), text, text),
     entries_of.ExportSkipped: st.builds(entries_of.ExportSkipped, text, text, addresses, text, text),
+    entries_of.Resolved: st.builds(entries_of.Resolved, text, text, text, labels),
 }
 
 ALL = typing.get_args(Entry)
@@ -108,6 +109,7 @@ def _least(name: str) -> object:
         "target": SMALL.address,
         "action": Action.CREATE,
         "after": {},
+        "names": {},
     }
     return special.get(name, "")
 

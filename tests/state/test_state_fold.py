@@ -30,6 +30,7 @@ from reconciler.model.entry import (
     LeaseTaken,
     Moved,
     Rejected,
+    Resolved,
     RunFinished,
     RunStarted,
     Settled,
@@ -394,7 +395,7 @@ def test_a_contradiction_is_damage_and_folds_nothing_of_its_batch(entries: list[
 
 # Any history: numbers are turned into entries that are possible where they stand.
 
-moves = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 5)), max_size=40)
+moves = st.lists(st.tuples(st.integers(0, 21), st.integers(0, 5)), max_size=40)
 cuts = st.lists(st.integers(1, 4), max_size=30)
 ADDRESSES = (REPORT, OTHER, EXPORT, RENAMED)
 
@@ -431,6 +432,8 @@ def possible(recorded: Recorded, number: int, kind: int, pick: int) -> Entry | N
         ExportDelivered(run, operation, now, "exports/x", "ab", pick),
         ExportFailed(run, operation, now, pick % 2 == 0, "", "failed"),
         ExportSkipped(run, now, address, due, "by hand"),
+        Resolved(run, now, "blue", {f"workspace:slug:{pick % 2}": f"id{number}"}),
+        RunStarted(run, now, ME, "1", places={"blue": f"place {pick % 2}"}),
     ]
     return options[kind]
 
@@ -528,6 +531,31 @@ def test_no_byte_of_a_checkpoint_can_change_unseen(choices: list[tuple[int, int]
 def test_what_is_no_checkpoint_is_refused(data: bytes) -> None:
     with pytest.raises(StateError, match="damaged"):
         snapshot.load(data)
+
+
+def test_names_are_known_until_they_lead_elsewhere() -> None:
+    recorded = folded(Resolved("r1", at(1), "blue", {"workspace:slug:a": "1", "workspace:slug:b": "2"}))
+    assert (recorded.position, recorded.changed) == (1, 0), "a plan made before it is not stale"
+    fold(recorded, [Resolved("r2", at(2), "pipefy", {"pipe:name:a": "3"})])
+    fold(recorded, [Resolved("r2", at(2), "blue", {"workspace:slug:a": "1", "user:email:x": "4"})])
+    assert recorded.names == {
+        "blue": {"workspace:slug:a": "1", "workspace:slug:b": "2", "user:email:x": "4"},
+        "pipefy": {"pipe:name:a": "3"},
+    }
+    assert (recorded.position, recorded.changed) == (3, 0)
+    fold(recorded, [Resolved("r3", at(3), "blue", {"workspace:slug:a": "9"})])
+    assert recorded.names["blue"]["workspace:slug:a"] == "9"
+    assert (recorded.position, recorded.changed) == (4, 4), "what was planned with the other id is stale"
+
+
+def test_names_are_forgotten_where_the_objects_are_somewhere_else() -> None:
+    here = RunStarted("r1", at(0), ME, "1", places={"blue": "here", "pipefy": "there"})
+    names = [Resolved("r1", at(1), "blue", {"a": "1"}), Resolved("r1", at(1), "pipefy", {"b": "2"})]
+    recorded = folded(here, *names)
+    fold(recorded, [here])
+    assert recorded.names == {"blue": {"a": "1"}, "pipefy": {"b": "2"}}
+    fold(recorded, [replace(here, places={"blue": "elsewhere"})])
+    assert recorded.names == {"pipefy": {"b": "2"}}
 
 
 def test_what_a_broken_run_left_may_have_been_on_its_way_until_its_lease_was_broken() -> None:

@@ -1,7 +1,7 @@
 """The GraphQL documents sent to Blue.
 
 Types and argument names are those of the pages 'Create a Report', 'Manage Report Access', 'Duplicate &
-Delete a Report', 'Query Reports' and 'Query an Organization'.
+Delete a Report', 'Query Reports', 'Query an Organization', 'List Workspaces' and 'List Users'.
 """
 
 from __future__ import annotations
@@ -21,6 +21,20 @@ _REPORT: Final = """{
 
 COMPANY: Final = """query Company($id: String) {
   company(id: $id) { id slug }
+}"""
+
+WORKSPACES: Final = """query Workspaces($filter: ProjectListFilter!, $skip: Int, $take: Int) {
+  projectList(filter: $filter, sort: [id_ASC], skip: $skip, take: $take) {
+    items { id slug name }
+    pageInfo { hasNextPage }
+  }
+}"""
+
+PEOPLE: Final = """query People($id: String!, $skip: Int) {
+  companyUserList(companyId: $id, skip: $skip) {
+    users { id email fullName }
+    pageInfo { hasNextPage }
+  }
 }"""
 
 REPORT: Final = f"""query Report($id: String!) {{

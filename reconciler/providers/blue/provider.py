@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from reconciler.model.errors import CredentialError, Unavailable
+from reconciler.model.naming import Name, Named, Resolution
 from reconciler.model.plan import Action, Step
 from reconciler.model.values import Address, JSONObject
 from reconciler.providers.base import Operation, ServiceProvider
-from reconciler.providers.blue import documents, report
+from reconciler.providers.blue import documents, names, report
 from reconciler.providers.settling import Live
 from reconciler.providers.values import instant_text, known_id, parse_instant
 
@@ -74,6 +75,12 @@ class BlueProvider(ServiceProvider):
         company = (answer.data or {}).get("company")
         if isinstance(company, dict) and isinstance(company.get("id"), str) and company["id"]:
             self._organization = self._headers[ORGANIZATION_HEADER] = company["id"]
+
+    def named(self, spec: JSONObject) -> Iterable[Named]:
+        return names.named(spec)
+
+    async def look_up(self, wanted: Collection[Name]) -> Mapping[Name, Resolution]:
+        return await names.resolve(self._client, self._organization, wanted)
 
     def message(self, step: Step, fields: Collection[str], ids: Mapping[Address, str]) -> tuple[str, JSONObject]:
         after = step.after or {}

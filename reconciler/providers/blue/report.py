@@ -11,6 +11,9 @@ from reconciler.model.lint import Rule
 from reconciler.model.naming import Named, Names
 from reconciler.model.values import JSON, JSONObject, Reference
 from reconciler.model.versions import EACH, Former, Rename
+from reconciler.providers import naming
+from reconciler.providers.blue import filters, names
+from reconciler.providers.blue.rules import RULES
 from reconciler.providers.values import blank, compact, repeated, tidy, unsendable, utf16_length, warning
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class ReportKind:
             ),
         ),
     )
-    rules: Sequence[Rule] = ()
+    rules: Sequence[Rule] = RULES
 
     def model(self) -> type[BaseModel]:
         from reconciler.providers.blue.models import Report
@@ -50,17 +53,18 @@ class ReportKind:
         return Report
 
     def check(self, spec: JSONObject) -> Sequence[Violation]:
-        found = [*unsendable(spec), *_check_texts(spec), *_check_sources(spec), *_check_users(spec)]
+        found = [*unsendable(spec), *_check_texts(spec), *_check_sources(spec)]
+        found.extend(names.check_users(spec.get("reportUsers") or ()))
         config = spec.get("config")
         if config and not any(violation.path[:1] == ("config",) for violation in found):
             found.extend(_check_config(config))
         return found
 
     def named(self, spec: JSONObject) -> Sequence[Named]:
-        return ()
+        return tuple(names.named(spec))
 
-    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
-        return spec
+    def resolved(self, spec: JSONObject, known: Names) -> JSONObject:
+        return names.resolved(spec, known)
 
     def normalise(self, spec: JSONObject) -> JSONObject:
         users = spec.get("reportUsers")
@@ -71,7 +75,7 @@ class ReportKind:
                 "description": spec.get("description") or None,
                 "dataSources": _normal_sources(spec.get("dataSources") or []),
                 "config": None if config is None else tidy(config),
-                "reportUsers": None if users is None else sorted(users, key=lambda user: str(user["userId"])),
+                "reportUsers": None if users is None else names.normal_users(users),
             }
         )
 
@@ -91,8 +95,11 @@ class ReportKind:
         return ""
 
     def mentions(self, spec: JSONObject) -> Mapping[str, Collection[str]]:
-        workspaces = {project for source in spec["dataSources"] for project in source.get("projectIds", ())}
-        return {"workspace": workspaces, "user": {user["userId"] for user in spec.get("reportUsers", ())}}
+        workspaces = {project for source in spec["dataSources"] for project in names.ids(source)}
+        return {
+            "workspace": workspaces,
+            "user": {user["userId"] for user in spec.get("reportUsers", ()) if "userId" in user},
+        }
 
 
 def read(node: JSONObject, spec: JSONObject) -> JSONObject:
@@ -135,7 +142,7 @@ def _normal_source(source: JSONObject) -> JSONObject:
         {
             "name": source.get("name") or None,
             "sourceType": None if kind == "TODOS" else kind,
-            "projectIds": sorted(set(source.get("projectIds") or ())) or None,
+            "projectIds": names.scope(source) or None,
             "filters": tidy(source.get("filters") or None),
         }
     )
@@ -155,6 +162,16 @@ def _check_texts(spec: JSONObject) -> Iterator[Violation]:
             "description-too-long",
             f"description has {counted}; at most {LONGEST_DESCRIPTION:,} are allowed",
             f"shorten it by {units - LONGEST_DESCRIPTION:,}",
+        )
+    elif (
+        not description.isascii() and (size := len(description.encode("utf-8", "surrogatepass"))) > LONGEST_DESCRIPTION
+    ):
+        yield warning(
+            ("description",),
+            "description-length",
+            f"description has {units:,} characters (UTF-16 code units) but {size:,} bytes in UTF-8; "
+            f"of what the service allows {LONGEST_DESCRIPTION:,} is not documented",
+            f"shorten it by {size - LONGEST_DESCRIPTION:,} bytes to be sure",
         )
 
 
@@ -177,44 +194,33 @@ def _check_sources(spec: JSONObject) -> Iterator[Violation]:
             )
     for index, source in enumerate(sources):
         yield from _check_source(("dataSources", index), source)
+    yield from filters.check_agreement(sources)
 
 
 def _check_source(path: tuple[str | int, ...], source: JSONObject) -> Iterator[Violation]:
-    projects = source.get("projectIds")
-    if projects == []:
+    yield from naming.check(source.get("projects"), (*path, "projects"), names.KEYS)
+    for field in names.empty_scope(source):
         yield warning(
-            (*path, "projectIds"),
+            (*path, field),
             "every-workspace",
             "an empty list means every workspace, not none",
-            "leave projectIds out to say so plainly, or name the workspaces",
+            f"name the workspaces; where all are meant, leave {field} out and opt out of implicit-every-workspace",
         )
-    for index, project in enumerate(projects or ()):
-        if not project.strip():
+    if source.get("projectIds") is None and source.get("projects") is None:
+        yield warning(
+            (*path, "projectIds") if "projectIds" in source else path,
+            "implicit-every-workspace",
+            "a data source without workspaces reaches every one, also those made later",
+            "name them in projectIds or projects",
+        )
+    for index, project in enumerate(source.get("projectIds") or ()):
+        if not naming.is_name(project) and not project.strip():
             yield blank((*path, "projectIds", index), "the workspace id")
-    filters = source.get("filters")
-    if filters is not None and not isinstance(filters, dict):
+    given = source.get("filters")
+    if given is not None and not isinstance(given, dict):
         yield Violation((*path, "filters"), "filters-not-object", "filters must be a mapping of filter keys")
-        return
-    fields = (filters or {}).get("fields")
-    for index, entry in enumerate(fields if isinstance(fields, list) else ()):
-        if isinstance(entry, dict) and not entry.get("type"):
-            yield warning(
-                (*path, "filters", "fields", index),
-                "field-without-type",
-                "the service silently drops a custom field condition without `type`",
-                "add type: CUSTOM_FIELD",
-            )
-
-
-def _check_users(spec: JSONObject) -> Iterator[Violation]:
-    users = [user["userId"] for user in spec.get("reportUsers") or ()]
-    for index, user in enumerate(users):
-        if not user.strip():
-            yield blank(("reportUsers", index, "userId"), "userId")
-    for index in repeated(users):
-        yield Violation(
-            ("reportUsers", index, "userId"), "repeated-user", f"user {users[index]!r} is listed twice", "keep one role"
-        )
+    elif given:
+        yield from filters.check(given, (*path, "filters"))
 
 
 def _check_config(config: JSONObject) -> Iterator[Violation]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "https://api.blue.app/graphql"
 HOSTS: Final = ("api.blue.app", "api.blue.cc")
 
+ID_FIELDS: Final[Mapping[str, str]] = {"workspace": "projectIds", "user": "userId"}
+
 REFUSED: Final = frozenset(
     {
         "BAD_USER_INPUT",

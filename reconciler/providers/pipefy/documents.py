@@ -1,7 +1,7 @@
 """The GraphQL documents sent to Pipefy.
 
 Types and argument names are those of the pages 'Create / Update / Delete Organization Report', 'Get
-Organization Report(s)' and 'Export Organization Report'; the last two documents are that page's own.
+Organization Report(s)', 'Organizations' and 'Export Organization Report'; the last two documents are that page's own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ REPORTS: Final = f"""query OrganizationReports($organizationId: ID!, $first: Int
     pageInfo {{ hasNextPage endCursor }}
   }}
 }}"""
+
+PIPES: Final = """query Pipes($id: ID!) {
+  organization(id: $id) { pipes { id name } }
+}"""
 
 CREATE: Final = f"""mutation CreateOrganizationReport($input: CreateOrganizationReportInput!) {{
   createOrganizationReport(input: $input) {{

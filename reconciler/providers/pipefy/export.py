@@ -10,15 +10,18 @@ from reconciler.model.lint import Rule
 from reconciler.model.naming import Named, Names
 from reconciler.model.values import Address, JSONObject, Reference, lookup
 from reconciler.model.versions import Former
-from reconciler.providers.pipefy import filters
-from reconciler.providers.pipefy.report import check_ids, check_names, normal_id, normal_ids, organization
+from reconciler.providers.pipefy import deadline, filters, names
+from reconciler.providers.pipefy.report import check_ids, check_names, normal_id, normal_pipes, organization
+from reconciler.providers.pipefy.rules import EXPORT_RULES
 from reconciler.providers.values import blank, compact, unsendable, warning
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_SWITCHES: Final = ("schedule", "runOnCreate", "allowEmptyColumns")
-"""Fields that say when a file is made, not what is in it."""
+_SWITCHES: Final = ("schedule", "runOnCreate", "deadline", "allowEmptyColumns")
+"""Fields that say when a file is made and waited for, not what is in it."""
+
+_NO_PIPES: Final = "what an empty list of pipes means is not documented"
 
 
 class ExportKind:
@@ -29,7 +32,7 @@ class ExportKind:
     provider = "pipefy"
     title = ""
     former: Sequence[Former] = ()
-    rules: Sequence[Rule] = ()
+    rules: Sequence[Rule] = EXPORT_RULES
 
     def __init__(self, check_schedule: Callable[[str, str], str]) -> None:
         self._check_schedule = check_schedule
@@ -40,24 +43,25 @@ class ExportKind:
         return Export
 
     def check(self, spec: JSONObject) -> Sequence[Violation]:
-        found = [*unsendable(spec), *check_ids(spec), *check_names(spec, "columns"), *_check_scope(spec)]
+        found = [*unsendable(spec), *check_ids(spec), *names.check(spec, _NO_PIPES), *check_names(spec, "columns")]
+        found.extend(_check_scope(spec))
         if spec.get("filter") is not None:
             found.extend(filters.check(spec["filter"], ("filter",)))
         if spec.get("sortBy") is not None and not spec["sortBy"]["field"].strip():
             found.append(blank(("sortBy", "field"), "the column to sort by"))
-        return [*found, *self._check_schedule_of(spec)]
+        return [*found, *deadline.check(spec), *self._check_schedule_of(spec)]
 
     def named(self, spec: JSONObject) -> Sequence[Named]:
-        return ()
+        return tuple(names.named(spec))
 
-    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
-        return spec
+    def resolved(self, spec: JSONObject, known: Names) -> JSONObject:
+        return names.resolved(spec, known)
 
     def normalise(self, spec: JSONObject) -> JSONObject:
-        pipes, sort, report = spec.get("pipeIds"), spec.get("sortBy"), spec.get("report")
+        sort, report = spec.get("sortBy"), spec.get("report")
         return compact(
             {
-                "pipeIds": None if pipes is None else normal_ids(pipes),
+                "pipeIds": normal_pipes(spec) if names.given(spec) else None,
                 "columns": spec.get("columns") or None,
                 "filter": filters.normalise(spec.get("filter")),
                 "sortBy": None if sort is None else compact(sort),
@@ -65,6 +69,7 @@ class ExportKind:
                 "report": None if report is None else {"ref": report["ref"]},
                 "schedule": _normal_schedule(spec),
                 "runOnCreate": spec.get("runOnCreate") or None,
+                "deadline": deadline.seconds(spec.get("deadline")),
                 "allowEmptyColumns": spec.get("allowEmptyColumns") or None,
             }
         )
@@ -95,7 +100,7 @@ class ExportKind:
     def mentions(self, spec: JSONObject) -> Mapping[str, Collection[str]]:
         report = spec.get("organizationReportId")
         return {
-            "pipe": {str(pipe) for pipe in spec.get("pipeIds", ())},
+            "pipe": set(map(str, names.ids(spec))),
             "report": set() if report is None else {str(report)},
         }
 
@@ -115,13 +120,6 @@ class ExportKind:
 
 def _check_scope(spec: JSONObject) -> Iterator[Violation]:
     """What a file would hold ('Export Organization Report', column selection)."""
-    if spec.get("pipeIds") == []:
-        yield Violation(
-            ("pipeIds",),
-            "no-pipes",
-            "what an empty list of pipes means is not documented",
-            "name pipes or leave it out",
-        )
     declared = spec.get("report") is not None
     saved = declared or spec.get("organizationReportId") is not None
     if declared and spec.get("organizationReportId") is not None:

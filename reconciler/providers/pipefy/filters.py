@@ -2,61 +2,52 @@
 
 Groups, queries and nesting are those of the page 'Export Organization Report'.  What the service reads
 back is not documented to have the same shape ('Get Organization Report' shows several), so a filter
-is compared only where it has.
+is compared only where it has.  A manifest may also say it in a text, which `expression` reads: everything
+here takes that for the filter it stands for.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path
+from reconciler.providers.pipefy.grammar import DEEPEST, OPERATORS
 from reconciler.providers.values import blank, compact, tidy, warning
 
-OPERATORS: Final = (
-    "eq",
-    "not_eq",
-    "contains",
-    "not_contains",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "exists",
-    "not_exists",
-    "unknown",
-    "period",
-)
-TYPES: Final = ("email", "number", "string", "group_select", "select", "date", "boolean")
-DEEPEST: Final = 10
-"""Levels of groups, the outermost one included."""
+if TYPE_CHECKING:
+    from reconciler.providers.pipefy.expression import Expression
 
 PHASE_KEYS: Final = frozenset({"current_phase", "current_phase_id", "phase_id", "phase_ids", "phases_ids"})
 
 _GROUP_KEYS: Final = frozenset({"operator", "queries", "groups", "id", "lastId"})
 _QUERY_KEYS: Final = frozenset({"field", "operator", "value", "type", "label", "id"})
 _BOOKKEEPING: Final = frozenset({"id", "lastId", "label"})
-_WITHOUT_VALUE: Final = ("exists", "not_exists")
+_WITHOUT_VALUE: Final = ("exists", "not_exists", "unknown")
 
 
 def normalise(live: JSON) -> JSON:
     """The normal form of a filter; None for one that lets every card through.
 
-    A filter that was read back in another shape than the grammar's stays as it is.
+    What is neither of the grammar's shape (a filter that was read back) nor an expression stays as it is.
     """
     if not live:
         return None
-    group = _as_group(live)
+    group = as_group(live)
     if group is None:
         return tidy(live)
     normal = _normal_group(group)
     return normal if normal.keys() & {"queries", "groups"} else None
 
 
-def check(group: JSONObject, path: Path, level: int = 1) -> Iterator[Violation]:
+def check(group: JSONObject | str, path: Path, level: int = 1) -> Iterator[Violation]:
     """Every rule the model cannot say, for one group and everything in it."""
+    if isinstance(group, str):
+        yield from _check_text(group, path)
+        return
     if level > DEEPEST:
         yield Violation(path, "filter-too-deep", f"filter groups are nested more than {DEEPEST} levels deep")
         return
@@ -66,6 +57,20 @@ def check(group: JSONObject, path: Path, level: int = 1) -> Iterator[Violation]:
         yield from check(inner, (*path, "groups", index), level + 1)
 
 
+def _expression(text: str) -> Expression:
+    from reconciler.providers.pipefy import expression  # loaded on first use: most manifests have none
+
+    return expression.read(text)
+
+
+def _check_text(text: str, path: Path) -> Iterator[Violation]:
+    found = _expression(text)
+    for problem in found.problems:
+        yield replace(problem, path=path)
+    for violation in check(found.filter, ()) if found.filter is not None else ():
+        yield replace(violation, path=path, within=found.place(violation.path))
+
+
 def read(live: JSON, asked: JSON) -> tuple[JSON, bool]:
     """What a read-back filter says, in the form of a normalised one, and whether it says it for sure.
 
@@ -73,7 +78,7 @@ def read(live: JSON, asked: JSON) -> tuple[JSON, bool]:
     cannot be compared with one: it is taken for what was asked, and not for sure.
     """
     normal = normalise(live)
-    if asked is not None and normal is not None and _as_group(live) is None:
+    if asked is not None and normal is not None and as_group(live) is None:
         return asked, normal == asked
     return (asked if _meaning(normal) == _meaning(asked) else normal), True
 
@@ -110,16 +115,18 @@ def _check_query(query: JSONObject, path: Path) -> Iterator[Violation]:
     elif isinstance(value, list) and operator not in ("contains", "not_contains"):
         yield warning((*path, "value"), "filter-list", f"lists are documented for contains only, not for {operator}")
     elif value is None and operator not in _WITHOUT_VALUE:
-        yield warning(path, "filter-value", f"{operator} compares with nothing: there is no value")
+        yield warning(path, "filter-without-value", f"{operator} compares with nothing: there is no value")
 
 
-def _as_group(live: JSON) -> JSONObject | None:
-    """A live filter in the form of the grammar (words in lower case), or None when it has another shape."""
+def as_group(live: JSON) -> JSONObject | None:
+    """A filter in the form of the grammar (words in lower case), or None when it has another shape."""
+    if isinstance(live, str):
+        live = _expression(live).filter
     if not isinstance(live, dict) or not live.keys() <= _GROUP_KEYS:
         return None
     operator = _word(live, ("and", "or"))
     queries = [_as_query(query) for query in _items(live, "queries")]
-    groups = [_as_group(inner) for inner in _items(live, "groups")]
+    groups = [as_group(inner) for inner in _items(live, "groups")]
     if operator is None or None in queries or None in groups:
         return None
     return {**live, "operator": operator, "queries": queries, "groups": groups}

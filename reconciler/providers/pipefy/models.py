@@ -1,24 +1,42 @@
 """What Pipefy manifests may say, field by field.
 
 Field names and meanings are those of the pages 'Create / Update Organization Report' and 'Export
-Organization Report'; `report`, `schedule`, `runOnCreate` and `allowEmptyColumns` are our own.
+Organization Report'; `report`, `schedule`, `runOnCreate`, `deadline` and `allowEmptyColumns` are our own.
 The limits stand here for editors; `report`, `export` and `filters` check them, with better sentences.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 
+from reconciler.model.values import NAME, JSONObject
+from reconciler.providers.pipefy import deadline
 from reconciler.providers.pipefy.filters import PHASE_KEYS
-from reconciler.providers.pipefy.report import normal_id
+from reconciler.providers.pipefy.grammar import DEEPEST, EXAMPLES, LONGEST, SUMMARY
+from reconciler.providers.pipefy.pattern import EXPRESSION
+from reconciler.providers.pipefy.report import LARGEST_ID, normal_id
+from reconciler.providers.schemas import (
+    CRON,
+    NOT_BLANK,
+    Text,
+    excludes,
+    needs,
+    needs_entries,
+    nested,
+    number_texts,
+    possible,
+)
+
+_REFERENCE: Final = "https://api-docs.pipefy.com/reference/mutations/overview/"
 
 # Declared under the service's own names: `pipe_ids` is written pipeIds.
 _STRICT = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
 
+
+_NO_ID: Final[JSONObject] = {"patternErrorMessage": f"Ids are numbers from 1 to {LARGEST_ID}."}
 
 Id = Annotated[
     int,
@@ -26,12 +44,15 @@ Id = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": 2_147_483_647},
-                {"type": "string", "pattern": "^[0-9]{1,10}$"},
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+                {"type": "string", "pattern": number_texts(LARGEST_ID), "maxLength": 19, **_NO_ID},
             ]
         }
     ),
 ]
+
+
+_NESTED: Final[JSONObject] = {"type": "array", "contains": {"type": ["array", "object"]}}
 
 
 class FilterQuery(BaseModel):
@@ -39,7 +60,7 @@ class FilterQuery(BaseModel):
 
     model_config = _STRICT
 
-    field: str = Field(description="Internal name of the field, not its label.")
+    field: Text = Field(description="Internal name of the field, not its label.", examples=["status"])
     operator: Literal[
         "eq",
         "not_eq",
@@ -53,13 +74,18 @@ class FilterQuery(BaseModel):
         "not_exists",
         "unknown",
         "period",
-    ] = Field(description="Comparison.")
-    value: Any = Field(None, description="A text, number, true or false; a list with contains.")
-    type: Literal["email", "number", "string", "group_select", "select", "date", "boolean"] | None = Field(
-        None, description="Sort of the field."
+    ] = Field(description="Comparison.", examples=["eq"])
+    value: Any = Field(
+        None,
+        description="A text, number, true or false; a list with contains.",
+        examples=["in_progress"],
+        json_schema_extra={"type": ["string", "number", "boolean", "null", "array"], "not": _NESTED},
     )
-    label: str | None = Field(None, description="Display label kept by the web application.")
-    id: int | None = Field(None, description="Numbering kept by the web application.")
+    type: Literal["email", "number", "string", "group_select", "select", "date", "boolean"] | None = Field(
+        None, description="Sort of the field.", examples=["select"]
+    )
+    label: str | None = Field(None, description="Display label kept by the web application.", examples=["Status"])
+    id: int | None = Field(None, description="Numbering kept by the web application.", examples=[1])
 
 
 class Filter(BaseModel):
@@ -67,24 +93,39 @@ class Filter(BaseModel):
 
     model_config = _STRICT
 
-    operator: Literal["and", "or"] = Field(description="How the conditions and groups are joined.")
-    queries: list[FilterQuery] | None = Field(None, description="Conditions.")
-    groups: list[Filter] | None = Field(None, description="Nested groups.")
-    id: int | None = Field(None, description="Numbering kept by the web application.")
-    last_id: int | None = Field(None, description="Numbering kept by the web application.")
+    operator: Literal["and", "or"] = Field(description="How the conditions and groups are joined.", examples=["and"])
+    queries: list[FilterQuery] | None = Field(
+        None, description="Conditions.", examples=[[{"field": "status", "operator": "eq", "value": "in_progress"}]]
+    )
+    groups: list[Filter] | None = Field(
+        None,
+        description="Nested groups.",
+        examples=[[{"operator": "or", "queries": [{"field": "due_date", "operator": "exists"}]}]],
+    )
+    id: int | None = Field(None, description="Numbering kept by the web application.", examples=[1])
+    last_id: int | None = Field(None, description="Numbering kept by the web application.", examples=[1])
 
     @model_validator(mode="before")
     @classmethod
     def _no_phase_keys(cls, value: Any) -> Any:
         """Name the most common wrong shape instead of complaining about an unknown key."""
         if isinstance(value, dict) and (keys := PHASE_KEYS & value.keys()):
-            raise PydanticCustomError(
-                "filter_shape",
-                "`{key}` is not a key of a filter; write queries: [{{field: current_phase, operator: eq, "
-                "type: select, value: <phase id>}}]",
-                {"key": min(keys)},
-            )
+            raise ValueError(f"{min(keys)} is not a key of a filter; write filter: current_phase:select = <phase id>")
         return value
+
+
+FilterExpression = Annotated[
+    str,
+    Field(
+        description="A short expression.",
+        examples=list(EXAMPLES),
+        json_schema_extra={
+            "pattern": EXPRESSION,
+            "patternErrorMessage": f"This is not a filter expression such as: {EXAMPLES[0]}",
+            "maxLength": LONGEST,
+        },
+    ),
+]
 
 
 class SortBy(BaseModel):
@@ -92,8 +133,10 @@ class SortBy(BaseModel):
 
     model_config = _STRICT
 
-    field: str = Field(description="Internal name of the column to sort by.")
-    direction: Literal["asc", "desc"] | None = Field(None, description="Ascending or descending.")
+    field: Text = Field(description="Internal name of the column to sort by.", examples=["due_date"])
+    direction: Literal["asc", "desc"] | None = Field(
+        None, description="Ascending or descending; which one without it is up to the service.", examples=["asc"]
+    )
 
 
 class ReportReference(BaseModel):
@@ -103,8 +146,16 @@ class ReportReference(BaseModel):
 
     ref: str = Field(
         description="Address of the report, pipefy/report/<name>.",
-        json_schema_extra={"pattern": "^pipefy/report/[a-z0-9]([a-z0-9._-]*[a-z0-9])?$"},
+        examples=["pipefy/report/sales"],
+        json_schema_extra={"pattern": f"^pipefy/report/{NAME.pattern}$"},
     )
+
+
+_CRON: Final[JSONObject] = {
+    "pattern": CRON,
+    "patternErrorMessage": "Write five cron fields: minute, hour, day of month, month, day of week.",
+    "maxLength": 200,
+}
 
 
 class Schedule(BaseModel):
@@ -112,8 +163,12 @@ class Schedule(BaseModel):
 
     model_config = _STRICT
 
-    cron: str = Field(description="Five cron fields: minute, hour, day of month, month, day of week.")
-    timezone: str | None = Field(None, description="IANA time zone; the default is UTC.")
+    cron: str = Field(
+        description="Five cron fields: minute, hour, day of month, month, day of week.",
+        examples=["0 6 * * 1"],
+        json_schema_extra=_CRON,
+    )
+    timezone: str | None = Field(None, description="IANA time zone; the default is UTC.", examples=["Europe/Berlin"])
 
 
 def _mapping(value: object) -> object:
@@ -124,55 +179,155 @@ def _mapping(value: object) -> object:
 DeclaredSchedule = Annotated[
     Schedule,
     BeforeValidator(_mapping),
-    WithJsonSchema({"anyOf": [{"type": "string"}, Schedule.model_json_schema()]}),
+    WithJsonSchema({"anyOf": [{"type": "string", **_CRON}, Schedule.model_json_schema()]}),
 ]
+
+Deadline = Annotated[
+    int | str,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": deadline.SHORTEST, "maximum": deadline.LONGEST},
+                {"type": "string", "pattern": deadline.PATTERN, "maxLength": 7},
+            ]
+        }
+    ),
+]
+
+
+class Pipe(BaseModel):
+    """Names a pipe."""
+
+    model_config = _STRICT
+
+    name: Text = Field(description="Exact name of a pipe; an error when several have it.", examples=["Sales Pipeline"])
+
+
+_FILTER: Final[JSONObject] = {
+    "operator": "and",
+    "queries": [{"field": "status", "operator": "not_eq", "value": "done"}],
+}
 
 
 class Report(BaseModel):
     """A saved report over pipes of the organization."""
 
-    model_config = _STRICT
-
-    organization_id: Id | None = Field(None, description="Number of the organization; must agree with the project.")
-    name: str = Field(description="Display name; must not be blank.", json_schema_extra={"minLength": 1})
-    pipe_ids: list[Id] = Field(description="Numbers of the pipes, at least one.", json_schema_extra={"minItems": 1})
-    fields: list[str] | None = Field(
-        None, description="Internal names of the columns, in order. Omitted: left as they are."
+    model_config = ConfigDict(
+        **_STRICT,
+        json_schema_extra={
+            "documentation": f"Pipefy: 'Create / Update Organization Report', {_REFERENCE}",
+            "anyOf": [possible("pipeIds"), possible("pipes")],
+        },
     )
-    filter: Filter | None = Field(None, description="Which cards go in; omitted means all.")
+
+    organization_id: Id | None = Field(
+        None, description="Number of the organization; must agree with the project.", examples=[300123456]
+    )
+    name: str = Field(
+        description="Display name; must not be blank.", examples=["Sales by stage"], json_schema_extra=NOT_BLANK
+    )
+    pipe_ids: list[Id] | None = Field(
+        None,
+        description="Numbers of the pipes, at least one here or in pipes.",
+        examples=[[301000001]],
+        json_schema_extra={"minItems": 1},
+    )
+    pipes: list[Pipe] | None = Field(
+        None,
+        description="Pipes by name, beside those in pipeIds; looked up when applied.",
+        examples=[[{"name": "Sales Pipeline"}]],
+        json_schema_extra={"minItems": 1},
+    )
+    fields: list[Text] | None = Field(
+        None,
+        description="Internal names of the columns, in order. Omitted: left as they are.",
+        examples=[["title", "status", "due_date"]],
+    )
+    filter: Filter | FilterExpression | None = Field(
+        None,
+        description=f"Which cards go in; omitted means all. In the documented form, or as {SUMMARY}",
+        examples=[EXAMPLES[0], _FILTER],
+        json_schema_extra={"allOf": [nested("groups", DEEPEST)]},
+    )
     color: Literal["red", "blue", "green"] | None = Field(
-        None, description="Colour in the list of reports. Omitted: left as it is."
+        None, description="Colour in the list of reports. Omitted: left as it is.", examples=["blue"]
     )
 
 
 class Export(BaseModel):
     """An XLSX file of cards, made when its schedule says so, or once for each content it is given."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        **_STRICT,
+        json_schema_extra={
+            "documentation": f"Pipefy: 'Export Organization Report', {_REFERENCE}",
+            "examples": [{"pipeIds": [301000001], "columns": ["title", "status"], "schedule": "0 6 * * 1"}],
+            "allOf": [
+                excludes("organizationReportId", "report"),
+                needs("runOnCreate", "schedule"),
+                needs_entries(
+                    "columns", (possible("report"), possible("organizationReportId"), possible("allowEmptyColumns"))
+                ),
+            ],
+        },
+    )
 
-    organization_id: Id | None = Field(None, description="Number of the organization; must agree with the project.")
+    organization_id: Id | None = Field(
+        None, description="Number of the organization; must agree with the project.", examples=[300123456]
+    )
     pipe_ids: list[Id] | None = Field(
         None,
-        description="Numbers of the pipes; omitted means every pipe that can be reached.",
+        description="Numbers of the pipes. Without any here or in pipes: every pipe that can be reached.",
+        examples=[[301000001]],
         json_schema_extra={"minItems": 1},
     )
-    columns: list[str] | None = Field(
+    pipes: list[Pipe] | None = Field(
+        None,
+        description="Pipes by name, beside those in pipeIds; looked up when applied.",
+        examples=[[{"name": "Sales Pipeline"}]],
+        json_schema_extra={"minItems": 1},
+    )
+    columns: list[Text] | None = Field(
         None,
         description="Internal names of the columns, in order. Omitted with a report: all available columns; omitted "
         "without one: no columns at all, which is an error unless allowEmptyColumns is true.",
+        examples=[["title", "status", "due_date"]],
     )
-    filter: Filter | None = Field(None, description="Which cards go in; omitted means all.")
-    sort_by: SortBy | None = Field(None, description="Order of the rows.")
+    filter: Filter | FilterExpression | None = Field(
+        None,
+        description=f"Which cards go in; omitted means all. In the documented form, or as {SUMMARY}",
+        examples=[EXAMPLES[0], _FILTER],
+        json_schema_extra={"allOf": [nested("groups", DEEPEST)]},
+    )
+    sort_by: SortBy | None = Field(
+        None,
+        description="Order of the rows; omitted: up to the service.",
+        examples=[{"field": "due_date", "direction": "asc"}],
+    )
     organization_report_id: Id | None = Field(
-        None, description="Number of the saved report to start from; not together with report."
+        None, description="Number of the saved report to start from; not together with report.", examples=[400001]
     )
     report: ReportReference | None = Field(
-        None, description="Report of these manifests to start from; not together with organizationReportId."
+        None,
+        description="Report of these manifests to start from; not together with organizationReportId.",
+        examples=[{"ref": "pipefy/report/sales"}],
     )
     schedule: DeclaredSchedule | None = Field(
-        None, description="A cron expression, or one with a time zone. Omitted: due once for each content."
+        None,
+        description="A cron expression, or one with a time zone. Omitted: due once for each content.",
+        examples=[{"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}],
     )
     run_on_create: bool | None = Field(
-        None, description="Whether a new scheduled export is due at once instead of at its first occurrence."
+        None,
+        description="Whether a new scheduled export is due at once instead of at its first occurrence.",
+        examples=[True],
     )
-    allow_empty_columns: bool | None = Field(None, description="Whether a file without any column is what is wanted.")
+    deadline: Deadline | None = Field(
+        None,
+        description="How long its file is waited for, from 60 seconds to 24 hours: 90s, 45m, 2h or a number of "
+        "seconds. Omitted: half an hour.",
+        examples=["45m"],
+    )
+    allow_empty_columns: bool | None = Field(
+        None, description="Whether a file without any column is what is wanted.", examples=[True]
+    )

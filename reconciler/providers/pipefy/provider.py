@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from reconciler.model.errors import Unavailable
+from reconciler.model.naming import Name, Named, Resolution
 from reconciler.model.outcome import ExportState, ExportStatus
 from reconciler.model.plan import Action, Step
 from reconciler.model.values import Address, JSONObject, Secret
 from reconciler.providers.base import Operation, ServiceProvider
-from reconciler.providers.pipefy import documents, report
+from reconciler.providers.pipefy import documents, names, report
 from reconciler.providers.settling import Live
 from reconciler.providers.values import instant_text, known_id, parse_instant
 
@@ -46,6 +47,12 @@ class PipefyProvider(ServiceProvider):
 
     async def prepare(self) -> None:
         """Nothing is needed."""
+
+    def named(self, spec: JSONObject) -> Iterable[Named]:
+        return names.named(spec)
+
+    async def look_up(self, wanted: Collection[Name]) -> Mapping[Name, Resolution]:
+        return await names.resolve(self._client, self._organization, wanted)
 
     def message(self, step: Step, fields: Collection[str], ids: Mapping[Address, str]) -> tuple[str, JSONObject]:
         after = step.after or {}

@@ -10,7 +10,9 @@ from reconciler.model.lint import Rule
 from reconciler.model.naming import Named, Names
 from reconciler.model.values import JSON, JSONObject, Path, Reference
 from reconciler.model.versions import Former
-from reconciler.providers.pipefy import filters
+from reconciler.providers.naming import is_name
+from reconciler.providers.pipefy import filters, names
+from reconciler.providers.pipefy.rules import REPORT_RULES
 from reconciler.providers.values import blank, compact, repeated, tidy, unsendable, warning
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ LARGEST_ID: Final = 2_147_483_647
 UPDATE_ONLY: Final = ("color",)
 """Fields a create is not known to take ('Create Organization Report' shows none of them)."""
 
+_NO_PIPES: Final = "a report needs at least one pipe"
 _COLORS: Final = ("red", "blue", "green")
 
 
@@ -33,7 +36,7 @@ class ReportKind:
     provider = "pipefy"
     title = "name"
     former: Sequence[Former] = ()
-    rules: Sequence[Rule] = ()
+    rules: Sequence[Rule] = REPORT_RULES
 
     def model(self) -> type[BaseModel]:
         from reconciler.providers.pipefy.models import Report
@@ -44,23 +47,25 @@ class ReportKind:
         found = [*unsendable(spec), *check_ids(spec), *check_names(spec, "fields")]
         if not str(spec.get("name") or "").strip():
             found.append(blank(("name",), "name"))
-        if not spec.get("pipeIds"):
-            found.append(Violation(("pipeIds",), "no-pipes", "a report needs at least one pipe"))
+        found.extend(names.check(spec, _NO_PIPES))
+        if not names.given(spec):
+            place: Path = ("pipeIds",) if "pipeIds" in spec else ()
+            found.append(Violation(place, "no-pipes", _NO_PIPES, "add pipeIds or pipes"))
         if spec.get("filter") is not None:
             found.extend(filters.check(spec["filter"], ("filter",)))
         return found
 
     def named(self, spec: JSONObject) -> Sequence[Named]:
-        return ()
+        return tuple(names.named(spec))
 
-    def resolved(self, spec: JSONObject, names: Names) -> JSONObject:
-        return spec
+    def resolved(self, spec: JSONObject, known: Names) -> JSONObject:
+        return names.resolved(spec, known)
 
     def normalise(self, spec: JSONObject) -> JSONObject:
         return compact(
             {
                 "name": spec["name"],
-                "pipeIds": normal_ids(spec.get("pipeIds") or []),
+                "pipeIds": normal_pipes(spec),
                 "fields": spec.get("fields"),
                 "filter": filters.normalise(spec.get("filter")),
                 "color": spec.get("color"),
@@ -83,7 +88,7 @@ class ReportKind:
         return organization(spec)
 
     def mentions(self, spec: JSONObject) -> Mapping[str, Collection[str]]:
-        return {"pipe": {str(pipe) for pipe in spec["pipeIds"]}, "report": set()}
+        return {"pipe": set(map(str, names.ids(spec))), "report": set()}
 
 
 def read(node: JSONObject, spec: JSONObject) -> tuple[JSONObject, bool]:
@@ -121,10 +126,15 @@ def normal_ids(values: Collection[JSON] | Iterator[JSON]) -> list[JSON]:
     return sorted({normal_id(value) for value in values}, key=lambda value: (isinstance(value, str), value))
 
 
+def normal_pipes(spec: JSONObject) -> list[JSON]:
+    """The pipes of a declared or normalised spec, each once: numbers, then names."""
+    return [*normal_ids(names.ids(spec)), *names.left(spec)]
+
+
 def check_ids(spec: JSONObject) -> Iterator[Violation]:
     """Ids must be positive numbers of at most 32 bits."""
     places: list[tuple[Path, JSON]] = [((key,), spec.get(key)) for key in ("organizationId", "organizationReportId")]
-    places += [(("pipeIds", index), pipe) for index, pipe in enumerate(spec.get("pipeIds") or ())]
+    places += [(("pipeIds", index), pipe) for index, pipe in enumerate(spec.get("pipeIds") or ()) if not is_name(pipe)]
     for path, value in places:
         number = normal_id(value)
         if number is not None and not (isinstance(number, int) and 0 < number <= LARGEST_ID):

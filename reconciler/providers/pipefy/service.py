@@ -28,6 +28,8 @@ TOKEN_URL: Final = "https://app.pipefy.com/oauth/token"  # noqa: S105 -- an addr
 HOSTS: Final = ("api.pipefy.com", "app.pipefy.com")
 FILE_HOSTS: Final = ("*.pipefy.com",)
 
+ID_FIELDS: Final[Mapping[str, str]] = {"pipe": "pipeIds"}
+
 # 500 requests in 30 seconds block a token for about five minutes; this stays below that.
 _PER_SECOND: Final = 10.0
 _BURST: Final = 100
