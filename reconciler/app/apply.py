@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.app import names
 from reconciler.app import plan as planner
 from reconciler.app.clock import SystemClock, instant
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
 from reconciler.app.state import doubts
 from reconciler.app.wiring import Wiring
-from reconciler.model.entry import RunFinished, RunStarted
+from reconciler.model.entry import Entry, Resolved, RunFinished, RunStarted
 from reconciler.model.errors import PlanRefused, ReconcilerError
 from reconciler.model.event import Emit, Event, EventType
 from reconciler.model.manifest import Desired, Project
@@ -92,7 +93,10 @@ def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
 
 @dataclass(slots=True)
 class _Apply:
-    """One apply, from the first look at the log to the last event."""
+    """One apply, from the first look at the log to the last event.
+
+    `learned` is what it has to tell the log of names that it looked up.
+    """
 
     wiring: Wiring
     orders: Orders
@@ -101,6 +105,7 @@ class _Apply:
     counts: dict[str, int] = field(default_factory=dict)
     desired: Desired | None = None
     targets: Mapping[str, Target] = field(default_factory=dict)
+    learned: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     message: str = ""
 
     def perform(self) -> int:
@@ -125,7 +130,8 @@ class _Apply:
             self.talk.show(plan, planner.warnings(self.wiring, plan, recorded, project, allow_deletes=allowed))
             self._tell_pretended()
             safety.refuse(plan, recorded, project.safety, allowed)
-            if not plan.steps and not plan.pending and saved is None and not self.orders.retarget:
+            told = self.learned or self.orders.retarget
+            if not plan.steps and not plan.pending and saved is None and not told:
                 return self._ended(0, recorded)
             # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
             if plan.steps and saved is None and not self.talk.confirm():
@@ -216,13 +222,21 @@ class _Apply:
         return log.recorded
 
     def _plan(self, recorded: Recorded) -> Plan:
-        desired, observed = self._declared(), None
+        service, observed = self._service(recorded), None
+        look = names.Look.ALWAYS if self.orders.refresh else names.Look.UNKNOWN
+        naming = names.declared(self.wiring, self._declared(), recorded, service, look=look, select=self.orders.select)
+        filled = asyncio.run(naming)
+        desired, self.learned = filled.value, names.news(recorded, service, filled.asked)
         if self.orders.refresh:
             looking = planner.observe(self.wiring, desired, recorded, self.targets, timeout=self.orders.timeout)
             observed = asyncio.run(looking)
         return planner.make(
             self.wiring, desired, recorded, self.targets, observed=observed, select=self.orders.select
         ).plan
+
+    def _service(self, recorded: Recorded) -> names.Service:
+        elsewhere = planner.elsewhere(recorded, self.targets)
+        return names.Service(self.targets, elsewhere, self.orders.timeout)
 
     def _declared(self) -> Desired:
         return self.wiring.desired() if self.desired is None else self.desired
@@ -240,7 +254,10 @@ class _Apply:
             environment=self.wiring.settings.environment,
             targets=self.targets,
         )
-        return saved
+        service = self._service(recorded)
+        filled = asyncio.run(names.saved(self.wiring, saved, recorded, service, self.desired))
+        self.learned = names.news(recorded, service, filled.asked)
+        return filled.value
 
     async def _connect(self, stack: AsyncExitStack, names: Collection[str]) -> dict[str, Provider]:
         wanted = {name: self.targets[name] for name in sorted(names)}
@@ -258,11 +275,14 @@ class _Apply:
             self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan, places=places or {}
         )
 
-    def _lease(self, log: Log, started: RunStarted, *, expect: int | None = None) -> Lease:
+    def _lease(
+        self, log: Log, started: RunStarted, *, expect: int | None = None, learned: Sequence[Resolved] = ()
+    ) -> Lease:
         from reconciler.state.lease import take_lease
 
+        entries: list[Entry] = [started, *learned]
         return take_lease(
-            log, run=self.name, holder=started.holder, clock=self.wiring.clock, expect=expect, extra=[started]
+            log, run=self.name, holder=started.holder, clock=self.wiring.clock, expect=expect, extra=entries
         )
 
     async def _execute(self, backend: Backend, plan: Plan, saved: Plan | None) -> int:
@@ -276,12 +296,13 @@ class _Apply:
             providers = await self._connect(stack, {address.provider for address in addresses})
             stop = stack.enter_context(stop_on_signal())
             leased = await stack.enter_async_context(AsyncExitStack())
-            started = self._started(plan=saved.digest if saved else None, places=planner.places_of(self.targets))
+            started = self._started(plan=saved.digest if saved else None, places=planner.known_places(self.targets))
+            learned = [Resolved(self.name, self._now(), provider, found) for provider, found in self.learned.items()]
             if plan.steps:
-                await leased.enter_async_context(self._lease(log, started, expect=plan.position))
+                await leased.enter_async_context(self._lease(log, started, expect=plan.position, learned=learned))
             else:
                 await log.refresh()
-                await log.record([started])
+                await log.record([started, *learned])
             self._tell(EventType.RUN_STARTED, {"run": self.name, "steps": len(plan.steps), "plan": plan.digest})
             result = await run(
                 plan,

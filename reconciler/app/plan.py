@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from reconciler.app import names
 from reconciler.app.settings import TOOL
 from reconciler.app.wiring import Wiring
 from reconciler.model.errors import Broken, StateError
@@ -53,10 +54,18 @@ async def plan(
     targets = targets_of(wiring, desired, recorded)
     if not retarget:
         check_places(recorded, targets)
+    filled = await names.declared(
+        wiring,
+        desired,
+        recorded,
+        names.Service(targets, elsewhere(recorded, targets), timeout),
+        look=names.Look.ALWAYS if refresh else names.Look.NEVER,
+        select=select,
+    )
     observed = None
     if refresh:
         observed = await observe(wiring, desired, recorded, targets, timeout=timeout)
-    return make(wiring, desired, recorded, targets, observed=observed, select=select)
+    return make(wiring, filled.value, recorded, targets, observed=observed, select=select)
 
 
 def make(
@@ -84,6 +93,7 @@ def make(
         commit=git_commit(wiring.settings.folder),
         select=select,
     )
+    made = names.told(wiring, made)
     return Planned(made, desired, recorded, warnings(wiring, made, recorded, desired.project))
 
 
@@ -112,19 +122,35 @@ def places_of(targets: Mapping[str, Target]) -> dict[str, str]:
     return {name: providers.place(name, target) for name, target in targets.items()}
 
 
+def known_places(targets: Mapping[str, Target]) -> dict[str, str]:
+    """Where the objects of each target are, for the log: a run without a provider's organization learns nothing
+    about it, and must not make the log forget."""
+    return places_of({name: target for name, target in targets.items() if target.organization})
+
+
 def check_places(recorded: Recorded, targets: Mapping[str, Target]) -> None:
     """Raise StateError when what is recorded is somewhere else than where requests would go."""
     known = {address.provider for address in (*recorded.resources, *recorded.exports)}
     known |= {doubt.address.provider for doubt in recorded.in_doubt.values()}
-    for name, place in sorted(places_of(targets).items()):
-        kept = recorded.places.get(name, place)
-        # an organization that nobody has named yet contradicts nothing: without one nothing can be sent either
-        same = kept == place if targets[name].organization else kept.startswith(place)
-        if name in known and not same:
+    for name, kept in sorted(elsewhere(recorded, targets).items()):
+        if name in known:
+            place = places_of(targets)[name]
             raise StateError(
                 f"the state holds {name} objects of {kept}; requests would go to {targets[name].endpoint}: {place}",
                 "use another --env or --state for another place; or say --retarget if it is the same under a new name",
             )
+
+
+def elsewhere(recorded: Recorded, targets: Mapping[str, Target]) -> dict[str, str]:
+    """Where the state says that the objects of providers are, for those whose requests would go somewhere else."""
+    found = {}
+    for name, place in places_of(targets).items():
+        kept = recorded.places.get(name, place)
+        # an organization that nobody has named yet contradicts nothing: without one nothing can be sent either
+        same = kept == place if targets[name].organization else kept.startswith(place)
+        if not same:
+            found[name] = kept
+    return found
 
 
 def due_exports(wiring: Wiring, desired: Desired, recorded: Recorded, now: datetime) -> dict[Address, Due]:

@@ -13,6 +13,8 @@ TOOL = f"reconciler {__version__}"
 DATA = Path(".reconciler")
 """Where state, caches and the sandbox's data live, relative to the working directory."""
 
+CACHE = DATA / "cache"
+
 DEFAULT_STATE = "sqlite:.reconciler/state.db"
 SANDBOX_STATE = "sqlite:.reconciler/sandbox-state.db"
 SANDBOX_DATA = DATA / "sandbox.db"

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reconciler.app.clock import SystemClock, clock_from
-from reconciler.app.settings import DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, Settings
+from reconciler.app.settings import CACHE, DEFAULT_STATE, SANDBOX_DATA, SANDBOX_STATE, Settings
 from reconciler.model.errors import CredentialError, InvalidManifests, Usage
 from reconciler.model.manifest import Desired, Project, ProviderSettings
 from reconciler.model.plan import Target
@@ -65,6 +65,7 @@ class Wiring:
         """Read the manifests folder; never raises for what is wrong in it."""
         from reconciler import providers
         from reconciler.loading.load import load
+        from reconciler.schedule import year
 
         organizations = {}
         if not self.settings.sandbox:
@@ -78,6 +79,9 @@ class Wiring:
             self.kinds,
             overrides=self.settings.overrides,
             organizations=organizations,
+            variables=self.settings.environ,
+            calendar=year,
+            cache=CACHE,
         )
 
     def desired(self) -> Desired:

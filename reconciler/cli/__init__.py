@@ -8,6 +8,7 @@ Does not belong here: decisions; those are use cases in `app`, imported when a c
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -17,6 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and end the process with the exit code of the contract."""
     try:
         import gc
+
+        if instruction := os.environ.get("_RECONCILER_COMPLETE"):
+            from reconciler.cli.completing import answer
+
+            sys.exit(answer(instruction))
 
         from reconciler.cli.program import run
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from reconciler import __version__
-from reconciler.cli import apply, plan, sandbox, schema, show, state, validate
+from reconciler.cli import apply, completion, explain, fmt, init, plan, sandbox, schema, show, state, validate
 from reconciler.cli.options import common, format_before, print_error
 from reconciler.cli.streams import patient_streams
 from reconciler.model.errors import InvalidManifests, ReconcilerError
@@ -28,7 +28,7 @@ def program() -> None:
     """Blue reports and Pipefy report exports as code: declare, plan, apply."""
 
 
-for command in (validate, plan, apply, show, state, schema, sandbox):
+for command in (init, validate, plan, apply, show, state, explain, fmt, schema, sandbox, completion):
     program.add_command(command.command)
 
 

@@ -28,8 +28,12 @@ _RENDERERS: Final = {
     ("events", "rich"): "live:Live",
     ("state", "text"): "state:state_text",
     ("state", "json"): "state:state_json_text",
+    ("manifests", "text"): "manifests_yaml:manifests_yaml",
+    ("manifests", "json"): "manifests_machine:manifests_json",
     ("resource", "text"): "state:resource_text",
     ("resource", "json"): "machine:json_text",
+    ("explanation", "text"): "explanation:explanation_text",
+    ("explanation", "json"): "machine:json_text",
 }
 
 

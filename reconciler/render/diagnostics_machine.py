@@ -18,14 +18,17 @@ _SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sche
 
 def diagnostics_json(diagnostics: Sequence[Diagnostic], *, resources: int | None = None) -> str:
     """Return `reconciler.diagnostics/1`; what has no place has null for its file, lines and columns."""
+    return json_text(diagnostics_object(diagnostics, resources))
+
+
+def diagnostics_object(diagnostics: Sequence[Diagnostic], resources: int | None) -> JSONObject:
+    """Return what `diagnostics_json` writes."""
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
-    return json_text(
-        {
-            "format": "reconciler.diagnostics/1",
-            "diagnostics": [_plain_json(diagnostic) for diagnostic in diagnostics],
-            "summary": {"errors": errors, "warnings": len(diagnostics) - errors, "resources": resources},
-        }
-    )
+    return {
+        "format": "reconciler.diagnostics/1",
+        "diagnostics": [_plain_json(diagnostic) for diagnostic in diagnostics],
+        "summary": {"errors": errors, "warnings": len(diagnostics) - errors, "resources": resources},
+    }
 
 
 def diagnostics_sarif(diagnostics: Sequence[Diagnostic], *, resources: int | None = None) -> str:

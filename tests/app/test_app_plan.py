@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from reconciler.app import plan as use_case
-from reconciler.app import sandbox, schema, state
+from reconciler.app import sandbox, state
+from reconciler.app.schema import files
 from reconciler.model.errors import Broken, Usage
+from reconciler.model.plan import Target
 from reconciler.model.recorded import Recorded
 
 BLUE = """\
@@ -79,13 +81,23 @@ def test_a_state_with_nothing_in_doubt_is_0(wiring: Any) -> None:
 
 
 def test_schemas_name_their_parts_apart(wiring: Any) -> None:
-    found = schema.schemas(wiring(BLUE))
-    names = [name for each in found.values() for name in each.get("$defs", {})]
-    for name in names:
-        assert name.count(".") >= 2 or name in found
+    found = files.schemas(wiring(BLUE))
+    shared = found["blue.report.v1"]["$defs"].keys() & found["pipefy.report.v1"]["$defs"].keys()
+    for kind in ("blue.report.v1", "blue.report.v1alpha1", "pipefy.report.v1", "pipefy.export.v1"):
+        own = found[kind]["$defs"].keys() - shared
+        assert all(name == kind or name.startswith(f"{kind}.") for name in own)
+        assert own <= found["manifest"]["$defs"].keys()
     assert all(each["$schema"].endswith("2020-12/schema") for each in found.values())
 
 
 def test_reset_of_nothing_removes_nothing(wiring: Any) -> None:
     wiring(BLUE)
     assert sandbox.reset() == []
+
+
+def test_a_run_without_an_organization_says_nothing_about_where_its_objects_are() -> None:
+    said = Target("https://api.blue.app/graphql", "acme")
+    unsaid = Target("https://api.pipefy.com/graphql", "")
+    assert use_case.known_places({"blue": said, "pipefy": unsaid}) == {
+        "blue": "the official service, organization acme"
+    }

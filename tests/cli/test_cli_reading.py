@@ -55,7 +55,13 @@ def test_validate_says_how_many_are_right(company: Any) -> None:
 
 
 def test_validate_shows_every_mistake_at_its_place(cli: Any) -> None:
-    cli.declare(BLUE, WRONG, EXPORT.replace("  columns: [priority, title, due_date]\n", ""))
+    project = """apiVersion: reconciler/v1
+kind: Project
+metadata: {name: acme}
+spec: {lint: {rules: {implicit-every-workspace: off, export-without-deadline: off}}}
+"""
+    without = EXPORT.replace("  columns: [priority, title, due_date]\n", "")
+    cli.declare(BLUE, WRONG, without, project=project)
     ran = cli("validate")
     assert (ran.code, ran.err) == (3, "")
     assert re.search(r"^manifests/all\.yaml:13:3: error\[", ran.out, re.MULTILINE)
@@ -255,7 +261,9 @@ def _schemas(cli: Any) -> dict[str, Any]:
 
 def test_every_manifest_of_the_repository_satisfies_the_schemas(company: Any) -> None:
     schemas = _schemas(company)
-    assert schemas.keys() == {"blue.report.v1", "pipefy.report.v1", "pipefy.export.v1", "manifest"}
+    own = {"manifest", "project", "environment"}
+    assert schemas.keys() - own == {"blue.report.v1", "blue.report.v1alpha1", "pipefy.report.v1", "pipefy.export.v1"}
+    assert own < schemas.keys()
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
     checked = 0
@@ -334,6 +342,9 @@ def test_schemas_are_printed_or_written(cli: Any) -> None:
     files = cli("schema", "--out", "deep/er").json
     assert all((cli.folder / file).is_file() for file in files)
     assert cli("schema", "--out", "deep/er", "--format", "text").out.split() == files
+    assert cli("schema", "manifest").json == printed["manifest"]
+    assert cli("schema", "project", "--out", "one").json == ["one/project.schema.json"]
+    assert cli("schema", "blue").code == 64
     cli.write("file", "")
     assert cli("schema", "--out", "file").code == 64
     assert cli("schema", "--out", "file/under").code == 1

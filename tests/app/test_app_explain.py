@@ -1,0 +1,186 @@
+"""Everything that can be written is explained, by an example that is right."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.app.explain import completions, explain
+from reconciler.app.schema import files, plain
+from reconciler.app.settings import Settings
+from reconciler.app.wiring import Wiring
+from reconciler.loading.load import load
+from reconciler.loading.text.marked import documents
+from reconciler.loading.text.sources import Source
+from reconciler.model.errors import Usage
+from reconciler.render.explanation import explanation_text, yaml_lines
+
+WIRING = Wiring(Settings())
+SCHEMAS = files.schemas(WIRING)
+TOPICS = ("blue/report", "pipefy/report", "pipefy/export", "project", "environment")
+DEEPEST = 9
+
+
+def fields(topic: str, depth: int = 0) -> Iterator[str]:
+    yield topic
+    if depth < DEEPEST:
+        for entry in explain(WIRING, topic).get("entries", ()):
+            if not (entry["name"] == "groups" and topic.endswith("groups")):
+                yield from fields(f"{topic}.{entry['name']}", depth + 1)
+
+
+EVERY = [field for topic in TOPICS for field in fields(topic)]
+
+
+def merged(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+    return above
+
+
+def read(text: str) -> Any:
+    (document,) = documents(Source("example.yaml", text))
+    assert not document.problems
+    return document.data
+
+
+@pytest.mark.parametrize("field", EVERY)
+def test_the_example_of_every_field_is_right(tmp_path: Path, field: str) -> None:
+    told = explain(WIRING, field)
+    assert told["description"], field
+    assert told["type"], field
+    shown = explanation_text(told)
+    assert all(len(line) <= 110 for line in shown.splitlines() if "https://" not in line)
+    if "example" not in told:
+        assert told["type"].startswith(("mapping", "anything")), field
+        return
+    lines = shown.partition("Example:\n")[2].partition("\n\n")[0]
+    assert read(lines) == told["example"] == yaml.safe_load(lines)
+    topic = next(topic for topic in TOPICS if field.startswith(topic))
+    document = copy.deepcopy(merged(explain(WIRING, topic)["example"], told["example"]))
+    if "forEach" in document:
+        document["metadata"]["name"] = "a-{{ each.key }}"
+    name = topic if "/" not in topic else "manifest"
+    jsonschema.Draft202012Validator(SCHEMAS[name]).validate(document)
+    wrong = [found.message for found in validated(tmp_path, topic, document) if found.code not in BEYOND]
+    assert wrong == []
+
+
+BEYOND = {"dangling-reference", "environment"}  # what an example names is not there
+PROJECT = {"apiVersion": "reconciler/v1", "kind": "Project", "metadata": {"name": "acme"}}
+BLUE = {
+    "apiVersion": "blue/v1",
+    "kind": "Report",
+    "metadata": {"name": "other", "labels": {"owner": "me"}},
+    "spec": {"title": "O", "dataSources": []},
+}
+
+
+def validated(folder: Path, topic: str, document: Any) -> Any:
+    """What is wrong with a document among others that are right."""
+    written = {"reconciler.yaml": PROJECT, "other.yaml": BLUE, "environments/default.yaml": None}
+    written["environments/default.yaml"] = {**PROJECT, "kind": "Environment", "metadata": {"name": "default"}}
+    name = {"project": "reconciler.yaml", "environment": "environments/default.yaml"}.get(topic, "case.yaml")
+    written[name] = document
+    for file, content in written.items():
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(json.dumps(content), encoding="utf-8")
+    return [found for found in load(folder, "default", WIRING.kinds).diagnostics if found.severity.value == "error"]
+
+
+def test_former_versions_are_explained_in_their_own_words() -> None:
+    told = explain(WIRING, "blue/v1alpha1 Report.sources.workspaceIds")
+    assert told["title"] == "blue/v1alpha1/report.sources.workspaceIds"
+    document = merged(explain(WIRING, "blue/v1alpha1/report")["example"], told["example"])
+    assert document["apiVersion"] == "blue/v1alpha1"
+    jsonschema.Draft202012Validator(SCHEMAS["manifest"]).validate(document)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "blue/report.dataSources.filters",
+        "blue.report.dataSources[].filters",
+        "blue/v1 Report.dataSources[0].filters",
+        "blue/v1/Report.spec.dataSources[12].filters",
+        " Blue/Report.dataSources.filters ",
+    ],
+)
+def test_spellings_of_one_field(spelling: str) -> None:
+    assert explain(WIRING, spelling) == explain(WIRING, "blue/report.dataSources.filters")
+
+
+def test_what_can_be_explained_is_listed() -> None:
+    names = [entry["name"] for entry in explain(WIRING, "")["entries"]]
+    assert {*TOPICS, "lint"} == set(names)
+    assert all(entry["description"] for entry in explain(WIRING, "")["entries"])
+    rules = {rule.id: rule for rule in plain.rules(WIRING.kinds)}
+    listed = explain(WIRING, "lint")["entries"]
+    assert {(entry["name"], entry["type"]) for entry in listed} == {
+        (rule.id, rule.severity.value) for rule in rules.values()
+    }
+    for rule in rules.values():
+        told = explain(WIRING, rule.id)
+        assert rule.summary in told["description"]
+        assert rule.why in told["description"]
+        assert read("\n".join(yaml_lines(told["example"]))) == told["example"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        ("blue/repotr", "did you mean blue/report?"),
+        ("nothing-like-it-at-all", "known: blue/report, pipefy/report"),
+        ("blue/report.dataSorces", "did you mean dataSources? known: title"),
+        ("blue/report.dataSources.filtres", "did you mean filters?"),
+        ("blue/report.title.x", "it has no fields"),
+        ("project.saftey", "did you mean safety?"),
+        ("blue/reports", "did you mean blue/report?"),
+        ("every-workspac", "did you mean every-workspace?"),
+    ],
+)
+def test_what_does_not_exist(asked: str, advice: str) -> None:
+    with pytest.raises(Usage) as refused:
+        explain(WIRING, asked)
+    assert advice in refused.value.hint
+
+
+@given(st.text(max_size=40))
+def test_whatever_is_asked_is_answered_or_refused(asked: str) -> None:
+    for text in (asked, f"blue/report.{asked}", f"project.defaults.{asked}"):
+        with contextlib.suppress(Usage):
+            assert explain(WIRING, text)["description"]
+        with contextlib.suppress(Usage):
+            assert isinstance(completions(WIRING, text), list)
+
+
+def test_what_a_topic_may_become() -> None:
+    assert {*TOPICS, "lint", "every-workspace"} <= set(completions(WIRING, ""))
+    assert "blue/report.dataSources" in completions(WIRING, "blue/report.da")
+    assert "blue/report.dataSources.filters" in completions(WIRING, "blue/report.dataSources.")
+    assert completions(WIRING, "nobody.") == []
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from([0.1, -2.5]) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_yaml_is_read_as_it_was_meant_in_every_version(value: Any) -> None:
+    text = "\n".join(yaml_lines(value))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+    assert yaml.safe_load(text) == value
