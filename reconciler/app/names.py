@@ -91,8 +91,9 @@ async def saved(
 ) -> Filled[Plan]:
     """Return a saved plan with ids in the places of names.
 
-    What else it was made from names is looked up too, as far as that is possible: the plan may hold the
-    ids already, and the log should learn what they stand for.  Raises as `declared` does.
+    What else it was made from names is looked up too, as far as that is possible: the plan may hold ids
+    already, also others than the log knows, and the log should learn what they stand for.  Raises as
+    `declared` does.
     """
     uses = {index: _in_step(wiring, step) for index, step in enumerate(plan.steps)}
     others = _in_manifests(wiring, desired.manifests) if desired and desired.tree == plan.tree else []
@@ -108,12 +109,25 @@ async def saved(
         if uses[index]
         for diagnostic in _broken(wiring, step.address, step.after or {}, uses[index], ids)
     )
-    for provider in sorted({use.name.provider for use in others}):
-        left = [use for use in others if use.name.provider == provider and use.name not in ids]
+    differing = _otherwise(wiring, desired, steps, ids) if others and desired else set()
+    left = [use for use in others if use.name not in ids or use.address in differing]
+    for provider in sorted({use.name.provider for use in left}):
         with suppress(CredentialError, Unavailable):
-            more = await _ask(wiring, service, left, desired)
+            more = await _ask(wiring, service, [use for use in left if use.name.provider == provider], desired)
             asked |= {name: found.id for name, found in more.items() if isinstance(found, Found)}
     return Filled(replace(plan, steps=tuple(steps)), asked)
+
+
+def _otherwise(wiring: Wiring, desired: Desired, steps: Iterable[Step], ids: Names) -> set[Address]:
+    """The addresses whose steps do not lead to what these ids make of their manifests."""
+    last = {step.address: step.after for step in steps}
+    declared = {manifest.address: manifest.spec for manifest in desired.manifests if manifest.address in last}
+    made = {
+        address: kind.normalise(kind.resolved(spec, ids))
+        for address, spec in declared.items()
+        for kind in [wiring.kind(address)]
+    }
+    return {address for address, spec in made.items() if spec != last[address]}
 
 
 def news(recorded: Recorded, service: Service, asked: Names) -> dict[str, dict[str, str]]:

@@ -84,6 +84,12 @@ class Wiring:
             cache=CACHE,
         )
 
+    def defaulted(self) -> Mapping[str, Collection[str]]:
+        """The fields of a spec that have defaults in this project, by `<provider>/<kind>`; never raises."""
+        from reconciler.loading.defaults import defaulted
+
+        return defaulted(self.settings.folder, self.settings.environment, self.kinds)
+
     def desired(self) -> Desired:
         """What the manifests declare; raises InvalidManifests with every diagnostic."""
         loaded = self.load()

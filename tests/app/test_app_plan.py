@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 from reconciler.app import plan as use_case
 from reconciler.app import sandbox, state
@@ -101,3 +103,27 @@ def test_a_run_without_an_organization_says_nothing_about_where_its_objects_are(
     assert use_case.known_places({"blue": said, "pipefy": unsaid}) == {
         "blue": "the official service, organization acme"
     }
+
+
+PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
+
+
+def test_what_has_a_default_need_not_be_in_the_schema(wiring: Any) -> None:
+    defaults = """apiVersion: reconciler/v1
+kind: Project
+metadata: {name: acme}
+spec:
+  defaults:
+    blue/report: {spec: {dataSources: []}}
+    pipefy/export: {spec: {columns: [title], deadline: 30m}}
+"""
+    short = "apiVersion: blue/v1\nkind: Report\nmetadata: {name: a}\nspec: {title: T}\n"
+    export = "apiVersion: pipefy/v1\nkind: Export\nmetadata: {name: b}\nspec: {pipeIds: [1]}\n"
+    wired = wiring(short, export, project=defaults)
+    assert wired.load().valid
+    documents = [yaml.safe_load(text) for text in (short, export)]
+    for project, right in ((defaults, True), (PROJECT, False)):
+        schemas = files.schemas(wiring(short, export, project=project))
+        validator = jsonschema.Draft202012Validator(schemas["manifest"])
+        assert [validator.is_valid(each) for each in documents] == [right, right]
+        assert not validator.is_valid({**documents[0], "spec": {}})

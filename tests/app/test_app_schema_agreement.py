@@ -51,8 +51,9 @@ BEYOND_A_SCHEMA = {
     # it needs a calendar, a grammar, or a list of time zones; a schema knows the shape only
     "bad-schedule",
 }
-KINDS = Wiring(Settings()).kinds
-SCHEMAS = files.schemas(Wiring(Settings()))
+WIRING = Wiring(Settings(folder=Path("no-project")))
+KINDS = WIRING.kinds
+SCHEMAS = files.schemas(WIRING)
 VALIDATORS = [draft(SCHEMAS["manifest"]) for draft in (jsonschema.Draft202012Validator, jsonschema.Draft7Validator)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,10 +35,11 @@ def schemas(wiring: Wiring) -> dict[str, JSONObject]:
     `project` and `environment`.
 
     A template may stand wherever a value may, so a text that has one satisfies everything
-    inside a manifest and inside defaults.
+    inside a manifest and inside defaults.  What the project has defaults for need not be there.
     """
+    defaulted = wiring.defaulted()
     rules = plain.rules(wiring.kinds)
-    versions = [each for kind in wiring.kinds for each in _versions(kind)]
+    versions = [each for kind in wiring.kinds for each in _versions(kind, defaulted)]
     found = {each.name: _one(each, rules) for each in versions}
     found["manifest"] = _any(versions, rules)
     found["project"] = _own(plain.project(wiring.kinds, rules), "ProjectSpec")
@@ -65,8 +66,8 @@ def texts(found: Mapping[str, JSONObject]) -> dict[str, str]:
     return {name + END: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in found.items()}
 
 
-def _versions(kind: Kind) -> Iterator[_Version]:
-    current = plain.spec(kind)
+def _versions(kind: Kind, defaulted: Mapping[str, Collection[str]]) -> Iterator[_Version]:
+    current = plain.without(plain.spec(kind), defaulted.get(f"{kind.provider}/{kind.kind.lower()}", ()))
     yield _version(kind, kind.api_version, current)
     for former in kind.former:
         yield _version(kind, former.api_version, renamed(current, former))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,17 @@ def rules(kinds: Sequence[Kind]) -> Sequence[Rule]:
 def spec(kind: Kind) -> JSONObject:
     """The schema of a kind's spec, with `$defs`."""
     return _of(kind.model())
+
+
+def without(spec: JSONObject, fields: Collection[str]) -> JSONObject:
+    """A spec in which these fields need not be there, because they have defaults; what others demand of them
+    cannot be told then."""
+    if not fields:
+        return spec
+    rules = [rule for rule in spec.get("allOf", ()) if not any(f'"{name}"' in json.dumps(rule) for name in fields)]
+    required = [name for name in spec.get("required", ()) if name not in fields]
+    made = {key: what for key, what in spec.items() if key not in ("allOf", "required")}
+    return {**made, **({"allOf": rules} if rules else {}), **({"required": required} if required else {})}
 
 
 def manifest(kind: Kind, rules: Sequence[Rule], former: Former | None = None) -> JSONObject:
@@ -90,7 +102,7 @@ def _with_defaults(made: JSONObject, fields: JSONObject, kinds: Sequence[Kind]) 
         part = prefixed(spec(kind), f"{name.replace('/', '.')}.")
         for key, what in part.pop("$defs", {}).items():
             made["$defs"][f"{name.replace('/', '.')}.{key}"] = what
-        part = {key: what for key, what in part.items() if key not in ("required", "allOf")}
+        part = without(part, part["properties"])
         own = {**shape["properties"], "lifecycle": _of(LifecycleShape), "spec": part}
         named.append((name, {**shape, "properties": own}))
     fields["defaults"] |= _each(named)
