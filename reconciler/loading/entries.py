@@ -27,12 +27,21 @@ class Entry:
 
 
 def entries_of(value: JSON, nodes: int) -> tuple[list[Entry], list[Violation]]:
-    """Return the entries of a rendered forEach, or what is wrong with it; `nodes` are the values of its document."""
+    """Return the entries of a rendered forEach, or what is wrong with it; `nodes` are the values that each repeats."""
     entries, wrong = _entries(value)
     if len(entries) > MAX_ENTRIES or len(entries) * nodes > MAX_MADE:
         made = f"forEach makes too much: {len(entries):,} resources of {nodes:,} values"
         wrong = [Violation(("forEach",), "for-each", made, "split the document")]
     return ([] if wrong else entries), wrong
+
+
+def weight(value: JSON) -> int:
+    """Return how many values there are in a value, its keys among them, as a document counts its nodes."""
+    if isinstance(value, dict):
+        return 1 + sum(weight(key) + weight(item) for key, item in value.items())
+    if isinstance(value, list):
+        return 1 + sum(map(weight, value))
+    return 1 + len(value) // 64 if isinstance(value, str) else 1
 
 
 def _entries(value: JSON) -> tuple[list[Entry], list[Violation]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,17 @@ from reconciler.model.diagnostic import Violation
 from reconciler.model.manifest import Project
 from reconciler.model.values import JSON, Address, JSONObject, Path, Reference
 
+_VALUES: Final = re.compile(r"\s*\{\{\s*values((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*\}\}\s*")
+"""A forEach that takes its entries from the environment as they stand there."""
+
+_REMEDIES: Final = {
+    (True, True): "remove one of the entries",
+    (True, False): "use each.key in metadata.name",
+    (False, True): "rename one of them",
+    (False, False): "rename one of them",
+}
+"""What to do about an address that is declared twice: in one document or not, for entries of the same key or not."""
+
 _HINTS: Final = 20
 _SHOWN: Final = 10
 
@@ -27,13 +39,17 @@ class _Places:
         self._prepare = prepare
         self._source: Source | None = None
         self._documents: dict[int, Document] = {}
+        self._unread: Iterator[Document] = iter(())
         self._prepared: dict[int, Layered] = {}
 
     def layered(self, declared: Declared) -> Layered:
         """Return the document a resource was declared in, with its defaults."""
         if declared.source is not self._source:
             self._source, self._prepared = declared.source, {}
-            self._documents = {document.index: document for document in documents(declared.source)}
+            self._documents, self._unread = {}, documents(declared.source)
+        while declared.index not in self._documents:
+            document = next(self._unread)
+            self._documents[document.index] = document
         found = self._prepared.get(declared.index)
         if found is None:
             found = self._prepared[declared.index] = self._prepare(self._documents[declared.index])
@@ -43,15 +59,21 @@ class _Places:
 class Links:
     """Checks of all declared resources; every method notes what is wrong and changes nothing else.
 
-    `prepare` makes of a document that was read again what it was when its resources were declared.
+    `prepare` makes of a document that was read again what it was when its resources were declared; `origin`
+    tells where in which file a value of the environment stands, None when it stands in none.
     """
 
     def __init__(
-        self, declared: Sequence[Declared], findings: Findings, prepare: Callable[[Document], Layered]
+        self,
+        declared: Sequence[Declared],
+        findings: Findings,
+        prepare: Callable[[Document], Layered],
+        origin: Callable[[Path], tuple[Document, Path] | None],
     ) -> None:
         self._declared = declared
         self._findings = findings
         self._places = _Places(prepare)
+        self._origin = origin
 
     def note(self, declared: Declared, path: Path, violation: Violation) -> None:
         """Note what is wrong with a resource, at the place that `path` leads to from its document."""
@@ -68,9 +90,23 @@ class Links:
             for position, each in enumerate(group if len(group) > 1 else ()):
                 other = group[1] if position == 0 else group[0]
                 same = each.source is other.source and each.index == other.index
-                hint = "use each.key in metadata.name" if same else "rename one of them"
-                path = each.entry_path if same else ("metadata", "name")
-                self.note(each, path, Violation((), "duplicate-address", _twice(address, each, other, same), hint))
+                hint = _REMEDIES[same, each.manifest.entry == other.manifest.entry]
+                violation = Violation((), "duplicate-address", _twice(address, each, other, same), hint)
+                if not (same and self._note_entry(each, violation)):
+                    self.note(each, each.entry_path if same else ("metadata", "name"), violation)
+
+    def _note_entry(self, declared: Declared, violation: Violation) -> bool:
+        """Note what is wrong with an entry of a forEach where the environment gives it; False when it does not."""
+        if self._findings.full(declared.source):
+            return True
+        entries = self._places.layered(declared).document.data["forEach"]
+        values = _VALUES.fullmatch(entries) if isinstance(entries, str) else None
+        found = None if values is None else self._origin((*values[1].split(".")[1:], *declared.entry_path[1:]))
+        if found is None:
+            return False
+        document, path = found
+        note(self._findings, document, [replace(violation, path=path)], declared.manifest.address)
+        return True
 
     def references(self) -> None:
         """Every reference leads to a declared resource, and none back to where it came from."""

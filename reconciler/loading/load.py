@@ -3,37 +3,62 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from reconciler.loading.project import project_of
+from reconciler.loading.cache import Cache, Kept, Settings
+from reconciler.loading.project import project_file
 from reconciler.loading.text.files import Folder
 from reconciler.loading.text.sources import Findings
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.lint import Lint
-from reconciler.model.manifest import Desired, Project
+from reconciler.model.manifest import Desired
 
 if TYPE_CHECKING:
     from reconciler.loading.manifests import Declared, Reader
+    from reconciler.loading.project import ProjectFile
+    from reconciler.loading.schedules import Calendar
     from reconciler.model.ports import Kind
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
 class Loaded:
     """What a folder declares, and everything that is wrong with it, sorted.
 
-    `desired` is None when there is any error; `resources` counts what could be named even then.
+    `valid` says that there is no error; `resources` counts what could be named even when there is.
     """
 
-    desired: Desired | None
-    diagnostics: tuple[Diagnostic, ...]
-    resources: int
+    __slots__ = ("_desired", "diagnostics", "resources", "valid")
+
+    def __init__(
+        self,
+        desired: Desired | Callable[[], Desired | None] | None,
+        diagnostics: tuple[Diagnostic, ...],
+        resources: int,
+    ) -> None:
+        self._desired = desired
+        self.diagnostics = diagnostics
+        self.resources = resources
+        self.valid = desired is not None
+
+    @property
+    def desired(self) -> Desired | None:
+        """The manifests, None when there is any error; from a cache they are read when first asked for."""
+        if callable(self._desired):
+            self._desired = self._desired()
+        return self._desired
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loaded):
+            return NotImplemented
+        return (self.diagnostics, self.resources, self.desired) == (other.diagnostics, other.resources, other.desired)
+
+    def __hash__(self) -> int:
+        return hash((self.diagnostics, self.resources))
 
 
 def load(
@@ -44,58 +69,85 @@ def load(
     overrides: Mapping[str, str] = _NONE,
     organizations: Mapping[str, str] = _NONE,
     variables: Mapping[str, str] = _NONE,
+    calendar: Calendar | None = None,
+    cache: Path | None = None,
 ) -> Loaded:
     """Read a manifests folder for one environment.
 
     `overrides` maps dotted keys of the environment's values to YAML scalars; `organizations` maps
     providers to the organization that wins over the project file (empty: not given); `variables` is the
-    process environment, of which templates see what the project file lists.  Reads files below `folder` only
+    process environment, of which templates see what the project file lists.  `calendar` tells when schedules
+    fire, None means that nobody looks at them together.  `cache` is a folder for what may
+    be kept for the next time, None for none; with it the result is the same.  Reads files below `folder` only
     and has no other effects.  Never raises for what a folder can contain.
     """
+    given = Settings(environment, kinds, overrides, organizations, variables, calendar)
     with _no_collector():
-        findings = Findings()
-        opened = Folder(folder, findings)
+        opened = Folder(folder, Findings())
         if not opened.exists():
-            return Loaded(None, findings.sorted(), 0)
-        project = project_of(opened, {kind.provider for kind in kinds})
-        declared = _declared(opened, environment, kinds, project, overrides=overrides, organizations=organizations)
-        diagnostics = findings.sorted()
-        if project is None or findings.errors:
-            return Loaded(None, diagnostics, len(declared))
-        manifests = sorted((each.manifest for each in declared), key=lambda manifest: manifest.address)
-        warnings = tuple(found for found in diagnostics if found.severity is Severity.WARNING)
-        desired = Desired(project, environment, tuple(manifests), opened.tree(), warnings)
-        return Loaded(desired, diagnostics, len(declared))
+            return Loaded(None, opened.findings.sorted(), 0)
+        kept = None if cache is None else Cache(cache, opened, given)
+        found = None if kept is None else kept.find()
+        return _loaded(opened, given, kept) if found is None else _recalled(found, folder, given)
 
 
-def _declared(
-    folder: Folder,
-    environment: str,
-    kinds: Sequence[Kind],
-    project: Project | None,
-    *,
-    overrides: Mapping[str, str],
-    organizations: Mapping[str, str],
-) -> list[Declared]:
-    from reconciler.loading.defaults import Defaults
-    from reconciler.loading.environments import read_values
+def _recalled(kept: Kept, folder: Path, given: Settings) -> Loaded:
+    def desired() -> Desired | None:
+        with _no_collector():
+            return kept.desired() or _loaded(Folder(folder, Findings()), given, None).desired
+
+    return Loaded(desired, kept.diagnostics, kept.resources)
+
+
+def _loaded(folder: Folder, given: Settings, cache: Cache | None) -> Loaded:
+    from reconciler.loading.lint import registry
+
+    file = project_file(folder, {kind.provider for kind in given.kinds}, registry(given.kinds))
+    declared = _declared(folder, given, file)
+    diagnostics = folder.findings.sorted()
+    if file is None or folder.findings.errors:
+        return Loaded(None, diagnostics, len(declared))
+    manifests = sorted((each.manifest for each in declared), key=lambda manifest: manifest.address)
+    warnings = tuple(found for found in diagnostics if found.severity is Severity.WARNING)
+    desired = Desired(file.project, given.environment, tuple(manifests), folder.tree(), warnings)
+    if cache is not None:
+        cache.keep(desired, diagnostics, len(declared), file.variables)
+    return Loaded(desired, diagnostics, len(declared))
+
+
+def _declared(folder: Folder, given: Settings, file: ProjectFile | None) -> list[Declared]:
+    from reconciler.loading.defaults import defaults_of
+    from reconciler.loading.environments import read_environment
     from reconciler.loading.kinds import Kinds
     from reconciler.loading.links import Links
     from reconciler.loading.lint import Linter
     from reconciler.loading.manifests import Reader
+    from reconciler.loading.together import Together
+    from reconciler.loading.values import values_of
+    from reconciler.loading.variables import variables_of
 
     findings = folder.findings
-    values = read_values(folder, environment, overrides)
-    name = "" if project is None else project.name
-    context = None if values is None else {"values": values, "env": environment, "project": name}
-    linter = Linter(kinds, Lint() if project is None else project.lint, findings)
-    reader = Reader(Kinds(kinds), findings, context, Defaults(), linter)
+    project = None if file is None else file.project
+    document = None if file is None else file.document
+    linter = Linter(given.kinds, Lint() if project is None else project.lint, findings)
+    layers = read_environment(folder, given.environment)
+    values = values_of(layers, given.overrides, document, findings, linter.severity("override-unknown"))
+    defaults = defaults_of((*layers.documents, *([document] if document else ())), given.kinds, findings)
+    context = None
+    if values is not None:
+        listed = variables_of(() if file is None else file.variables, given.environ)
+        name = "" if project is None else project.name
+        context = {"values": values.data, "variables": listed, "env": given.environment, "project": name}
+    reader = Reader(Kinds(given.kinds), findings, context, defaults, linter)
     declared = _read(folder, reader)
-    links = Links(declared, findings, lambda document: reader.prepare(document)[1])
+    origin = values.origin if values is not None else lambda _: None
+    links = Links(declared, findings, lambda document: reader.prepare(document)[1], origin)
     links.addresses()
     if not reader.skipped:
         links.references()
-    links.organizations(organizations, project)
+    links.organizations(given.organizations, project)
+    quotas = {} if project is None else {name: each.quota for name, each in project.providers.items()}
+    Together(declared, linter, links.note).check(quotas, given.calendar)
     return declared
 
 

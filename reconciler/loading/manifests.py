@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel
 
 from reconciler.loading.defaults import Defaults
-from reconciler.loading.entries import Entry, entries_of
+from reconciler.loading.entries import Entry, entries_of, weight
 from reconciler.loading.kinds import Kinds
 from reconciler.loading.layers import Layered, merged
 from reconciler.loading.lint import Linter
@@ -69,10 +69,11 @@ class Reader:
 
     def read(self, source: Source) -> Iterator[Declared]:
         """Yield the resources of a file; what is wrong goes to the findings."""
-        templated = has_template(source.text)
+        any_templated = has_template(source.text)
         for document in documents(source):
             if self._findings.full(source):
                 return
+            templated = any_templated and has_template(document.text)
             note_problems(self._findings, document)
             if document.root is None:
                 continue
@@ -126,7 +127,7 @@ class Reader:
         value = self._render(Layered(document, data), data, templated, None, failed)
         if failed:
             return []
-        entries, wrong = entries_of(value["forEach"], document.nodes)
+        entries, wrong = entries_of(value["forEach"], document.nodes - weight(data["forEach"]))
         note(self._findings, document, wrong)
         return entries
 

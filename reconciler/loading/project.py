@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from reconciler.loading.text.files import PROJECT_FILE, Folder
-from reconciler.loading.text.sources import Findings, did_you_mean
+from reconciler.loading.text.sources import MAX_PER_FILE, Findings, clipped, did_you_mean
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.errors import InvalidManifests
 from reconciler.model.lint import Lint
 from reconciler.model.manifest import Project, ProviderSettings, Safety
-from reconciler.model.values import NAME
+from reconciler.model.values import NAME, Path, path_text
 
 if TYPE_CHECKING:
     from reconciler.loading.shapes import ProjectShape
+    from reconciler.loading.text.marked import Document
 
 
-def read_project(folder: Path) -> Project:
+def read_project(folder: FilePath) -> Project:
     """Read the project file of a manifests folder and nothing else.
 
     Raises InvalidManifests with every diagnostic when the folder or the file is missing or wrong.
     """
     findings = Findings()
     opened = Folder(folder, findings)
-    project = project_of(opened) if opened.exists() else None
-    if project is None or findings.errors:
+    file = project_file(opened) if opened.exists() else None
+    if file is None or findings.errors:
         raise InvalidManifests(findings.sorted())
-    return project
+    return file.project
 
 
-def project_of(folder: Folder, providers: Collection[str] = ()) -> Project | None:
-    """Read the project file; None, with diagnostics, when it is wrong.
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """The project file: what it says, the names of the environment variables it lists, and its document."""
 
-    `providers` are the names that settings may be for; none given means that nobody knows.
+    project: Project
+    variables: tuple[str, ...]
+    document: Document
+
+
+def project_file(folder: Folder, providers: Collection[str] = (), rules: Collection[str] = ()) -> ProjectFile | None:
+    """Read the project file; says what is wrong with it, and returns None when it does not have its shape.
+
+    `providers` are the names that settings may be for, `rules` the ids of all lint rules; none given means that
+    nobody knows.
     """
     if not folder.has(PROJECT_FILE):
         near = "; rename reconciler.yml to it" if folder.has("reconciler.yml") else ""
@@ -50,19 +63,39 @@ def project_of(folder: Folder, providers: Collection[str] = ()) -> Project | Non
     shape, document = read_single(folder, PROJECT_FILE, ProjectShape)
     if shape is None or document is None:
         return None
-    violations = list(_violations(shape, providers))
-    note(folder.findings, document, violations)
-    return None if violations else _project(shape)
+    note(folder.findings, document, islice(_violations(shape, providers, rules), MAX_PER_FILE))
+    return ProjectFile(_project(shape), tuple(shape.spec.variables), document)
 
 
-def _violations(shape: ProjectShape, providers: Collection[str]) -> list[Violation]:
-    found = [check_name(shape.metadata.name)]
-    for name in shape.spec.providers:
-        if providers and name not in providers:
-            path = ("spec", "providers", name)
-            message = f"spec.providers.{name} is not a provider"
-            found.append(Violation(path, "unknown-field", message, did_you_mean(name, providers)))
-    return [violation for violation in found if violation is not None]
+def _violations(shape: ProjectShape, providers: Collection[str], rules: Collection[str]) -> Iterator[Violation]:
+    from reconciler.loading.variables import check_variables
+
+    wrong_name = check_name(shape.metadata.name)
+    if wrong_name is not None:
+        yield wrong_name
+    yield from _unknown(("spec", "providers"), shape.spec.providers, providers, "provider")
+    yield from _unknown(("spec", "lint", "rules"), shape.spec.lint.rules, rules, "lint rule")
+    yield from check_variables(shape.spec.variables, ("spec", "variables"))
+    yield from _check_labels(shape.spec.lint.required_labels)
+
+
+def _unknown(path: Path, names: Iterable[str], known: Collection[str], what: str) -> Iterator[Violation]:
+    """Yield the keys at `path` that nothing is known of; none known means that nobody knows."""
+    for name in names if known else ():
+        if name not in known:
+            message = f"{path_text((*path, name))} is not a {what}"
+            yield Violation((*path, name), "unknown-field", message, did_you_mean(name, known))
+
+
+def _check_labels(labels: Sequence[str]) -> Iterator[Violation]:
+    seen: set[str] = set()
+    for index, label in enumerate(labels):
+        path = ("spec", "lint", "requiredLabels", index)
+        if not label.strip():
+            yield Violation(path, "wrong-value", f"{path_text(path)} is blank", "name a label, or remove it")
+        elif label in seen:
+            yield Violation(path, "repeated", f"the label {clipped(label)} is listed twice", "remove one of them")
+        seen.add(label)
 
 
 def check_name(name: str) -> Violation | None:
@@ -89,6 +122,6 @@ def _project(shape: ProjectShape) -> Project:
         safety=Safety(spec.safety.max_deletes, spec.safety.max_delete_share),
         lint=Lint(
             {rule: None if word == "off" else Severity(word) for rule, word in spec.lint.rules.items()},
-            tuple(spec.lint.required_labels),
+            tuple(dict.fromkeys(label for label in spec.lint.required_labels if label.strip())),
         ),
     )

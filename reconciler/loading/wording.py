@@ -40,15 +40,15 @@ _TYPES: Final[dict[str, str]] = {
 _Sentence = Callable[[Mapping[str, Any]], str]
 
 _BOUNDS: Final[dict[str, tuple[str, _Sentence]]] = {
-    "string_too_short": ("too-short", lambda ctx: f"must have at least {_count(ctx['min_length'], 'character')}"),
-    "string_too_long": ("too-long", lambda ctx: f"must have at most {_count(ctx['max_length'], 'character')}"),
+    "string_too_short": ("too-short", lambda ctx: f"must have at least {counted(ctx['min_length'], 'character')}"),
+    "string_too_long": ("too-long", lambda ctx: f"must have at most {counted(ctx['max_length'], 'character')}"),
     "too_short": (
         "too-short",
-        lambda ctx: f"must have at least {_count(ctx['min_length'], 'entry')}, has {ctx['actual_length']}",
+        lambda ctx: f"must have at least {counted(ctx['min_length'], 'entry')}, has {ctx['actual_length']}",
     ),
     "too_long": (
         "too-long",
-        lambda ctx: f"must have at most {_count(ctx['max_length'], 'entry')}, has {ctx['actual_length']}",
+        lambda ctx: f"must have at most {counted(ctx['max_length'], 'entry')}, has {ctx['actual_length']}",
     ),
     "greater_than": ("out-of-range", lambda ctx: f"must be more than {ctx['gt']}"),
     "greater_than_equal": ("out-of-range", lambda ctx: f"must be at least {ctx['ge']}"),
@@ -59,7 +59,9 @@ _BOUNDS: Final[dict[str, tuple[str, _Sentence]]] = {
     "string_pattern_mismatch": ("wrong-value", lambda ctx: f"must match {ctx['pattern']}"),
 }
 
-_KEY_CODES: Final = frozenset({"unknown-field"})
+_KEY_CODES: Final = frozenset(
+    {"unknown-field", "former-field", "unknown-rule", "unused-ignore", "unknown-filter-key", "filter-beside-groups"}
+)
 
 
 def validate(model: type[BaseModel], data: JSON, prefix: Path = ()) -> tuple[BaseModel | None, list[Violation]]:
@@ -160,9 +162,7 @@ def _sentence(model: type[BaseModel], data: JSON, found: _Found, prefix: Path) -
         return Violation(whole, "missing-field", f"{name} is missing", "add it")
     if kind in _TYPES:
         expected = " or ".join(found.alternatives)
-        return Violation(
-            whole, "wrong-type", f"{name} must be {expected}, is {spoken(value)}", _advice(expected, value)
-        )
+        return Violation(whole, "wrong-type", f"{name} must be {expected}, is {spoken(value)}", advice(expected, value))
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _choice(whole, name, value, ctx)
     if kind in _BOUNDS:
@@ -176,16 +176,18 @@ def _choice(path: Path, name: str, value: JSON, ctx: Mapping[str, Any]) -> Viola
     expected = str(ctx.get("expected") or ctx.get("expected_tags") or "")
     choices = re.findall(r"'([^']*)'", expected)
     quoted = [json.dumps(choice, ensure_ascii=False) for choice in choices]
-    sentence = f"{name} must be {_or(quoted) if quoted else expected}, is {spoken(value, exactly=True)}"
+    sentence = f"{name} must be {either(quoted) if quoted else expected}, is {spoken(value, exactly=True)}"
     hint = did_you_mean(value, choices) if isinstance(value, str) and choices else ""
     return Violation(path, "wrong-value", sentence, hint if hint.startswith("did") else "")
 
 
-def _or(words: Sequence[str]) -> str:
+def either(words: Sequence[str]) -> str:
+    """Return alternatives as part of a sentence."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: `1 key`, `2,000 entries`."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number:,} {noun if number == 1 else plural}"
 
@@ -203,7 +205,8 @@ def spoken(value: JSON, *, exactly: bool = False) -> str:
     return "a list" if isinstance(value, list) else "a mapping"
 
 
-def _advice(expected: str, value: JSON) -> str:
+def advice(expected: str, value: JSON) -> str:
+    """Return what to do about a value that should be what `expected` says; empty when there is nothing to say."""
     if value is None:
         return "give it a value, or remove the key"
     if "a string" in expected and isinstance(value, (bool, int, float)):

@@ -29,6 +29,13 @@ class Known:
     label: str
 
 
+def known(id_: JSON, text: JSON, label: JSON) -> Known:
+    """A thing that a service lists; raises TypeError when it does not say which one, or what it is called."""
+    if not (isinstance(id_, str) and id_ and isinstance(text, str)):
+        raise TypeError("a thing without an id or a name")
+    return Known(id_, text, str(label))
+
+
 def is_name(item: JSON) -> bool:
     """Whether an entry of a list of ids is no id but a name."""
     return isinstance(item, dict)

@@ -472,6 +472,24 @@ def test_a_saved_plan_with_ids_teaches_the_log_their_names(project: Any) -> None
     assert plan(wired).steps == ()
 
 
+def test_a_saved_plan_with_other_ids_than_the_log_knows_teaches_it_those(project: Any, change: Any) -> None:
+    run(project(SAVED))
+    change("pipefy_pipe", "301000005", name="Recruiting")
+    change("pipefy_pipe", "301000003", name="Hiring")
+    wired = project(SAVED)
+    run(wired, saved=save(wired, plan(wired, refresh=True)))
+    assert recorded(wired).names == {"pipefy": {"pipe:name:Hiring": "301000003"}}
+    assert plan(wired).steps == ()
+
+
+def test_a_saved_plan_of_what_the_log_knows_asks_nobody(project: Any, asked: Any) -> None:
+    run(project(SAVED, REPORT))
+    changed = project(SAVED.replace("[title]", "[title, status]"), REPORT)
+    assert asked == [2, 1]
+    run(changed, saved=save(changed, plan(changed)))
+    assert asked == [2, 1]
+
+
 def test_a_saved_plan_does_not_fail_for_what_it_does_not_do(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wired = project(PLAIN, SAVED)
     made = plan(wired, select=("blue/report/sales",))

@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -181,7 +182,7 @@ def planning(work: Path, sizes: Sequence[int], address: str, fixed: float) -> No
         for what, words in (("validate", "validate"), ("plan from nothing", "plan"), ("plan of no change", "plan")):
             if what == "plan of no change":
                 measure((*PROGRAM, "apply", "--yes", "--quiet", "--concurrency", "50"), folder, environ)
-            cost = measure((*PROGRAM, words), folder, environ, 3)
+            cost = min((_fresh(words, folder, environ) for _ in range(3)), key=lambda cost: cost.cpu)
             ratio = f"{cost.cpu / base.cpu:.2f} x {'parser' if base is floor else 'validate'}"
             if what in before:
                 earlier, took = before[what]
@@ -189,6 +190,12 @@ def planning(work: Path, sizes: Sequence[int], address: str, fixed: float) -> No
             before[what] = (size, cost.cpu - fixed)
             row(f"{size:,}: {what}", f"{cost.cpu:.2f} s", ratio, cost.memory)
             base = cost if base is floor else base
+
+
+def _fresh(words: str, folder: Path, environ: Mapping[str, str]) -> Cost:
+    """What a command takes that finds nothing kept of the manifests; with it: `loading.py`."""
+    shutil.rmtree(folder / ".reconciler" / "cache", ignore_errors=True)
+    return measure((*PROGRAM, words), folder, environ)
 
 
 def applying(work: Path, address: str, count: int = 1000, pause: int = 50) -> None:

@@ -119,6 +119,33 @@ def test_a_byte_order_mark_and_windows_lines(workshop):
     assert loaded.desired.manifests[0].origin == Span("manifests/a.yaml", 3, 18, 3, 19)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        manifest("a") + "\ufeff---\n" + manifest("b"),
+        manifest("a") + "---\n\ufeff" + manifest("b"),
+        "\ufeff" + manifest("a") + "...\r\n\ufeff---\r\n\ufeff" + manifest("b"),
+    ],
+)
+def test_files_with_byte_order_marks_put_together(workshop, text):
+    workshop.write({"a.yaml": text})
+    assert names(workshop.load()) == ["a", "b"]
+
+
+def test_a_large_file_is_not_read(workshop, monkeypatch):
+    workshop.write({"a.yaml": manifest("a"), "x.yaml": ""})
+    os.truncate(workshop.folder / "x.yaml", 1 << 40)
+    (found,) = workshop.load().diagnostics
+    assert (found.code, f"{1 << 40:,}" in found.message) == ("file-size", True)
+
+
+def test_many_manifests_in_one_file(workshop):
+    text = "---\n".join(manifest(f"r{number}") + f"# {'x' * 900}\n" for number in range(10_000))
+    assert len(text) > 10_000_000
+    workshop.write({"a.yaml": text})
+    assert len(workshop.load().desired.manifests) == 10_000
+
+
 def test_special_files_are_never_opened(workshop):
     workshop.write({"a.yaml": manifest("a")})
     os.mkfifo(workshop.folder / "pipe.yaml")
@@ -192,6 +219,16 @@ def test_loops_and_broken_links(workshop):
         ("manifests/sub/deep/up", "file-loop"),
         ("manifests/sub/self", "file-loop"),
     ]
+
+
+def test_a_long_chain_of_links(workshop):
+    """The system follows some forty, Python would recurse."""
+    workshop.write({"a.yaml": manifest("a"), "last": "]"})
+    for number in range(2_000):
+        link(workshop.folder / f"l{number}", f"l{number + 1}" if number < 1_999 else "last")
+    link(workshop.folder / "x.yaml", "l0")
+    link(workshop.folder / "y.yaml", "l1990")
+    assert codes(workshop.load()) == [("manifests/x.yaml", "file-unreadable"), ("manifests/y.yaml", "yaml-syntax")]
 
 
 def test_many_links_do_not_multiply(workshop):

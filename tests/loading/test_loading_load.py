@@ -95,6 +95,33 @@ def test_for_each(workshop, for_each, keys):
     assert [manifest.spec["title"] for manifest in loaded.desired.manifests] == keys
 
 
+def test_what_for_each_makes_twice_is_said_at_both_entries_of_the_environment(workshop):
+    workshop.write(
+        {
+            "environments/base.yaml": environment("base", "\n  values:\n    regions: [emea, apac, emea]"),
+            "environments/default.yaml": environment("default", "{extends: base}"),
+            "all.yaml": REPORT.replace("name: a", "name: 'r-{{ each.key }}'") + "forEach: '{{ values.regions }}'\n",
+        }
+    )
+    loaded = workshop.load()
+    assert told(loaded) == [
+        "manifests/environments/base.yaml:6:15 duplicate-address",
+        "manifests/environments/base.yaml:6:27 duplicate-address",
+    ]
+    assert loaded.diagnostics[0].hint == "remove one of the entries"
+
+
+def test_what_is_made_twice_of_an_override_is_said_at_the_manifest(workshop):
+    workshop.write(
+        {
+            "environments/default.yaml": environment("default", "{values: {of: {twice: [x, x]}}}"),
+            "all.yaml": REPORT.replace("name: a", "name: 'r-{{ each.key }}'")
+            + "forEach: '{{ values.of.twice + [1] }}'\n",
+        }
+    )
+    assert told(workshop.load()) == ["manifests/all.yaml:5:10 duplicate-address"]
+
+
 def test_for_each_has_limits(workshop):
     text = REPORT.replace("name: a", "name: 'a{{ each.key }}'").replace("spec:", "forEach: '{{ range(20000) }}'\nspec:")
     workshop.write({"a.yaml": text})

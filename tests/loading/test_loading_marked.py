@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.loading.text import marked
+from reconciler.loading.text import budget, marked
 from reconciler.loading.text.marked import documents
 from reconciler.loading.text.scalars import MAX_INTEGER
 from reconciler.loading.text.sources import Source
@@ -43,6 +43,12 @@ def data(text: str):
 @given(VALUES.filter(lambda value: value is not None))
 def test_json_is_yaml(value):
     assert data(json.dumps(value, ensure_ascii=False)) == value
+
+
+@given(VALUES.filter(lambda value: value is not None))
+def test_json_of_ascii_only_is_yaml(value):
+    """Characters beyond the first 65,536 are then two escapes, each of half a character."""
+    assert data(json.dumps(value)) == value
 
 
 @given(VALUES.filter(lambda value: value is not None), st.booleans())
@@ -122,6 +128,129 @@ def test_line_breaks_that_only_libyaml_sees():
     assert document.span(("c",)).line == 4
 
 
+def test_half_characters_are_escapes_in_double_quotes_only():
+    text = r"""
+a: "\ud83d\uDE00 \ud83d\ude00"
+"\uD83D\ude00": '\ud83d\ude00'
+b: [ \ud83d\ude00, "\\ud83d\\ude00", "\ue000" ]
+c: |
+  "\ud83d\ude00" \\uD83D\ude00
+"""
+    assert data(text) == {
+        "a": "😀 😀",
+        "😀": r"\ud83d\ude00",
+        "b": [r"\ud83d\ude00", r"\ud83d\ude00", "\ue000"],
+        "c": '"\\ud83d\\ude00" \\\\uD83D\\ude00\n',
+    }
+    (document,) = read(text)
+    assert document.span(("b", 2)) == Span("a.yaml", 4, 38, 4, 46)
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        (r'a: "x\ud83d"', 8),
+        (r'a: "\ude00\ud83d"', 7),
+        (r'a: "\ud83d\ude00\ude00"', 19),
+        (r'a: "\ud83d\\ude00"', 7),
+        (r'a: "\\ud83d\ude00"', 14),
+        (r'{"é": "\ud83d"}', 10),
+    ],
+)
+def test_half_a_character_is_none(text, column):
+    (document,) = read(text)
+    (problem,) = document.problems
+    assert problem.message == "this escape is only half a character"
+    assert (problem.span.line, problem.span.column) == (1, column)
+
+
+@pytest.mark.parametrize("character", ["\ue000", "\x85", "\u2028", "\uf8ff", "\U000f0000"])
+def test_what_stands_in_for_something_else_stays_itself(character):
+    code = f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"
+    text = f'a: "{code}\\ud83d\\ude00\x85 \u2028 {character}"\nb: {character}x\n'
+    assert data(text) == {"a": f"{character}😀\x85 \u2028 {character}", "b": f"{character}x"}
+
+
+def test_blank_lines_may_have_tabs():
+    assert data("a: 1\n\t\nb: [x,\n \t\n y]\n\t") == {"a": 1, "b": ["x", "y"]}
+    first, second = read("a: 1\n---\n\t\nb: 2\n")
+    assert (first.data, second.data) == ({"a": 1}, {"b": 2})
+    assert second.span(("b",)).line == 4
+
+
+@pytest.mark.parametrize(
+    "text", ["a:\n\tb: 1\n", "a:\n  b: 1\n\tc: 2\n", "\ta: 1\n", "a: 1\n\t\nb: |\n x\n \t\n y\n", "a: b\n\t\n\tc: d\n"]
+)
+def test_tabs_indent_nothing(text):
+    *_, document = read(text)
+    (problem,) = document.problems
+    assert "tab" in problem.message
+    assert text.split("\n")[problem.span.line - 1].startswith(("\t", " \t"))
+
+
+def test_tabs_elsewhere_are_blanks():
+    assert data("a:\t1\nb: x\ty\t# z\nc: [x,\ty]\nd: 'x\ty'\ne: |\n  x\ty\n  \tz\n") == {
+        "a": 1,
+        "b": "x\ty",
+        "c": ["x", "y"],
+        "d": "x\ty",
+        "e": "x\ty\n\tz\n",
+    }
+
+
+def test_the_last_line_may_lack_its_end():
+    assert data("a: |\n  x") == data("a: |\n  x\n") == {"a": "x\n"}
+    assert data("a: |-\n  x") == {"a": "x"}
+    assert data("a: b") == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[?x]", (1, 2)),
+        ("{a: b, ?c : d}", (1, 8)),
+        ("a: &b:c d", (1, 4)),
+        ("a: x\ufeffy", (1, 5)),
+        ("a: 1\n\ufeffb: 1", (2, 2)),
+        ("é: \x07", (1, 4)),
+        ("é: \x85\x07", (1, 5)),
+    ],
+)
+def test_what_libyaml_would_misread_is_refused(text, place):
+    (document,) = read(text)
+    (problem,) = document.problems
+    assert (problem.span.line, problem.span.column) == place
+    assert document.root is None
+
+
+def test_question_marks_that_mean_nothing():
+    assert data("a: ?x\nb: what?y\nc: ['?x', x?y]\n? d\n: {? e : f}\n") == {
+        "a": "?x",
+        "b": "what?y",
+        "c": ["?x", "x?y"],
+        "d": {"e": "f"},
+    }
+
+
+def test_surprises_of_yaml_1_1():
+    text = (
+        "{a: =, b: '<<', on: 1, 190:20:30: 0o17, d: 0777, e: 1e5, f: 12e03, g: 0b11, h: 1_000, i: 2024-01-01 10:00:00}"
+    )
+    assert data(text) == {
+        "a": "=",
+        "b": "<<",
+        "on": 1,
+        "190:20:30": 15,
+        "d": "0777",
+        "e": "1e5",
+        "f": "12e03",
+        "g": "0b11",
+        "h": "1_000",
+        "i": "2024-01-01 10:00:00",
+    }
+    assert data("a: !!str <<\nb: [<<, =]\nc: !!str 1e5") == {"a": "<<", "b": ["<<", "="], "c": "1e5"}
+
+
 def test_columns_count_characters():
     (document,) = read('{"é😀": "ü", b: 1}')
     assert document.span(("b",)) == Span("a.yaml", 1, 16, 1, 17)
@@ -176,6 +305,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param("? " * 100_000, "yaml-depth", id="deep keys"),
         pytest.param("[" + "a," * 500_000, "yaml-size", id="many scalars"),
         pytest.param("&a [*a]", "yaml-alias", id="an alias of itself"),
+        pytest.param("%TAG !e! tag:e\n" * 101 + "--- a", "yaml-syntax", id="many directives"),
     ],
 )
 def test_hostile_documents(text, code):
@@ -184,8 +314,34 @@ def test_hostile_documents(text, code):
     assert document.root is None
 
 
+def test_many_bombs_are_one():
+    bomb = "a: &a [" + "x," * 900 + "]\nb: [" + "*a," * 100 + "]\n"
+    found = read("---\n".join([bomb] * 100))
+    assert len(found) < 10
+    assert [problem.code for problem in found[-1].problems] == ["yaml-size"]
+    assert [document.problems for document in found[:-1]] == [[]] * (len(found) - 1)
+
+
+def test_many_documents():
+    """Empty ones count too, though they are left out."""
+    assert len(read("--- a\n" * budget.MAX_DOCUMENTS)) == budget.MAX_DOCUMENTS
+    (document,) = read("---\n" * (budget.MAX_DOCUMENTS + 1))
+    (problem,) = document.problems
+    assert (problem.code, problem.span.line) == ("yaml-size", budget.MAX_DOCUMENTS + 1)
+
+
+def test_problems_are_counted_too():
+    (document,) = read("a: 1\n" * 5_000)
+    assert len(document.problems) == 1_000
+
+
+def test_the_text_of_a_document():
+    assert [document.text for document in read("a: é\n---\nb: 2\n")] == ["a: é\n", "---\nb: 2\n"]
+    assert "".join(document.text for document in read("--- a\n--- b\n--- c")) == "--- a\n--- b\n--- c"
+
+
 def test_depth_up_to_the_limit():
-    deep = "[" * marked.MAX_DEPTH + "]" * marked.MAX_DEPTH
+    deep = "[" * budget.MAX_DEPTH + "]" * budget.MAX_DEPTH
     assert read(deep)[0].problems == []
     assert read(f"[{deep}]")[0].problems != []
 

@@ -397,7 +397,15 @@ def test_an_organization_that_is_not_ours_is_an_error(emulators: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"projectList": None}, {"projectList": {"items": [{"id": "1"}]}}, {"projectList": {"items": []}}]
+    "data",
+    [
+        {},
+        {"projectList": None},
+        {"projectList": {"items": [{"id": "1"}], "pipes": [{"id": "1"}]}},
+        {"projectList": {"items": [], "pipes": [{"id": "1", "name": None}]}},
+        {"projectList": {"items": [{"id": 1, "slug": "a", "name": "A"}], "pipes": [{"id": 1, "name": "A"}]}},
+        {"projectList": {"items": [{"id": "", "slug": "a", "name": "A"}], "pipes": [{"id": "", "name": "A"}]}},
+    ],
 )
 def test_a_list_that_cannot_be_read_says_so(data: Any) -> None:
     from reconciler.providers.blue import names
@@ -409,6 +417,29 @@ def test_a_list_that_cannot_be_read_says_so(data: Any) -> None:
         asyncio.run(names.resolve(blue, "o", [workspace("slug", "a")]))
     with pytest.raises(Unavailable, match="cannot be read"):
         asyncio.run(pipefy_names.resolve(pipefy, 1, [pipe("a")]))
+
+
+def test_a_list_without_end_is_given_up() -> None:
+    from reconciler.providers.blue import names
+
+    page = {"items": [{"id": "1", "slug": "a", "name": "A"}], "pageInfo": {"hasNextPage": True}}
+    blue: Any = Says({"projectList": page})
+    with pytest.raises(Unavailable, match="repeats a page"):
+        asyncio.run(names.resolve(blue, "o", [workspace("slug", "a")]))
+
+
+def test_addresses_that_only_fold_to_the_same_are_two_people(emulators: World) -> None:
+    doc = emulators.store.get("blue_user", "cmuser000000000000000sana")
+    assert doc is not None
+    emulators.store.put("blue_user", doc["id"], {**doc, "email": "strasse@ACME.example"})
+    spec = {"title": "t", "dataSources": [], "reportUsers": [{"email": "Stra\u00dfe@acme.example", "role": "VIEWER"}]}
+    (other,) = (one.name for one in BLUE.named(spec))
+    same = user("strasse@acme.example")
+    answers = emulators.resolve(other, same)
+    assert answers[same] == Found(doc["id"])
+    assert answers[other].candidates[0] == "strasse@acme.example"
+    spec["reportUsers"].append({"email": "strasse@acme.example", "role": "EDITOR"})
+    assert BLUE.check(spec) == []
 
 
 class Says:

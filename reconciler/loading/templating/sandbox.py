@@ -20,7 +20,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from reconciler.loading.templating import filters
-from reconciler.loading.templating.templates import MAX_OUTPUT, Context, Rendering, TemplateError, written
+from reconciler.loading.templating.templates import (
+    MAX_OUTPUT,
+    Context,
+    Rendering,
+    TemplateError,
+    undefined,
+    written,
+)
 from reconciler.loading.text.scalars import MAX_INTEGER
 from reconciler.loading.text.sources import clipped, did_you_mean
 from reconciler.model.values import JSON
@@ -75,11 +82,9 @@ class _Missing(StrictUndefined):
         """Return the error to show for it."""
         known = self._undefined_obj if isinstance(self._undefined_obj, Mapping) else {}
         name = str(self._undefined_name)
-        return TemplateError(
-            str(self._undefined_hint) if self._undefined_hint else f"{clipped(name)} is not defined",
-            did_you_mean(name, map(str, known)),
-            "undefined",
-        )
+        if self._undefined_hint:
+            return TemplateError(str(self._undefined_hint), did_you_mean(name, map(str, known)), "undefined")
+        return undefined(name, known, "")
 
     @property
     def _undefined_message(self) -> str:

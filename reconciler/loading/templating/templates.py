@@ -23,7 +23,7 @@ _MARKERS: Final = ("{{", "{%", "{#")
 # What is surely one expression: no braces, no escapes inside its texts, no whitespace control.
 _EXPRESSION = re.compile(r"""\{\{(?![-+])((?:[^{}'"\\]|'[^'{}\\]*'|"[^"{}\\]*")+)(?<![-+])\}\}""")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-CONTEXT: Final = ("values", "each", "env", "project")
+CONTEXT: Final = ("values", "variables", "each", "env", "project")
 """The names that templates can use."""
 
 Context = Mapping[str, Any]
@@ -38,8 +38,30 @@ class TemplateError(Exception):
         self.message, self.hint, self.code = message, hint, code
 
 
+class Variables(dict[str, str]):
+    """The environment variables that templates may read; `withheld` says of others what stands in the way,
+    as a sentence and a hint."""
+
+    __slots__ = ("withheld",)
+
+    def __init__(self, given: Mapping[str, str], withheld: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__(given)
+        self.withheld = withheld
+
+    def missing(self, name: str) -> TemplateError:
+        """The error for a variable that is not here."""
+        if name in self.withheld:
+            return TemplateError(*self.withheld[name], "undefined")
+        near = did_you_mean(name, [*self, *self.withheld])
+        hint = f"{near} " if near.startswith("did") else ""
+        message = f"the project file does not list the environment variable {clipped(name)}"
+        return TemplateError(message, f"{hint}templates see what stands in its spec.variables", "undefined")
+
+
 def undefined(name: str, holder: Mapping[str, Any], path: str) -> TemplateError:
     """The error for a name that `holder` does not have; `path` is where it was looked for."""
+    if isinstance(holder, Variables):
+        return holder.missing(name)
     place = f" in {path}" if path else ""
     return TemplateError(f"{clipped(name)} is not defined{place}", did_you_mean(name, map(str, holder)), "undefined")
 

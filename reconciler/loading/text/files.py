@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,25 +15,31 @@ from reconciler.loading.text.sources import Findings, Source
 from reconciler.model.canonical import digest
 from reconciler.model.values import Span
 
-MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
 """The largest file that is read."""
 
 MAX_DIRECTORY_DEPTH: Final = 64
 PROJECT_FILE: Final = "reconciler.yaml"
 ENVIRONMENTS: Final = "environments"
 
+_INNER_MARK: Final = re.compile(
+    r"(?<![^\r\n\ufeff])(?:\ufeff(?=---(?:\s|$))|((?:---|\.\.\.)[ \t]*(?:\r\n|\r|\n))\ufeff)"
+)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True)
 class Folder:
-    """A manifests folder while it is being read; `tree` covers the files that `read` was given."""
+    """A manifests folder while it is being read; `size` and `digests` cover the files that `read` was given."""
 
     path: Path
     findings: Findings
     shown: str = ""
     real: str = ""
+    size: int = 0
     digests: dict[str, str] = field(default_factory=dict)
+    _names: list[str] | None = None
+    _fetched: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     _folders: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,44 +79,48 @@ class Folder:
         beyond the permitted size.
         """
         try:
-            content = self._bytes(name)
+            content, known = self._fetched.pop(name) if name in self._fetched else self._bytes(name)
+        except _UnfitError as unfit:
+            self.refuse(name, unfit.code, unfit.message, unfit.hint)
+            return None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self.refuse(name, "file-unreadable", f"the file cannot be read: {reason}")
             return None
-        if content is None:
-            return None
         source = self._text(name, content)
         if source is not None:
-            self.digests[name] = hashlib.sha256(content).hexdigest()
+            self.digests[name] = known
+            self.size += len(content)
         return source
 
-    def _bytes(self, name: str) -> bytes | None:
+    def fetch(self, name: str) -> str | None:
+        """Read a file ahead of `read` and return the digest of its bytes; None, and nothing is said, when it
+        must not or cannot be read."""
+        try:
+            self._fetched[name] = self._bytes(name)
+        except (_UnfitError, OSError):
+            return None
+        return self._fetched[name][1]
+
+    def _bytes(self, name: str) -> tuple[bytes, str]:
         path = os.path.join(self.path, name)
-        if not self._inside(path):
-            self.refuse(name, "file-outside", "the link leaves the manifests folder", "copy the file into the folder")
-            return None
+        state = os.lstat(path)
+        if not self._inside(path, state):
+            raise _UnfitError("file-outside", "the link leaves the manifests folder", "copy the file into the folder")
         # Looked at before it is opened: opening a FIFO or a device can block or have effects.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            self.refuse(name, "file-special", "this is not a regular file", "move it out of the manifests folder")
-            return None
+        _check_regular(os.stat(path) if stat.S_ISLNK(state.st_mode) else state)
         handle = os.open(path, _READ)
-        with os.fdopen(handle, "rb") as file:
+        try:
             state = os.fstat(handle)
-            if not stat.S_ISREG(state.st_mode):
-                self.refuse(name, "file-special", "this is not a regular file", "move it out of the manifests folder")
-                return None
-            content = file.read(MAX_BYTES + 1) if state.st_size <= MAX_BYTES else b""
-            if state.st_size > MAX_BYTES or len(content) > MAX_BYTES:
-                size = max(state.st_size, len(content))
-                self.refuse(
-                    name,
-                    "file-size",
-                    f"the file has {size:,} bytes, more than the {MAX_BYTES:,} permitted",
-                    "split it into several files",
-                )
-                return None
-            return content
+            _check_regular(state)
+            _check_size(state.st_size)
+            content = os.read(handle, state.st_size + 1)
+            while len(content) != state.st_size and (more := os.read(handle, MAX_BYTES)):
+                content += more
+                _check_size(len(content))
+        finally:
+            os.close(handle)
+        return content, hashlib.sha256(content).hexdigest()
 
     def _text(self, name: str, content: bytes) -> Source | None:
         try:
@@ -124,17 +135,17 @@ class Folder:
                 hint="save it as UTF-8" + (" (it looks like UTF-16)" if utf16 else ""),
             )
             return None
-        source = Source(self.show(name), text.removeprefix("\ufeff"))
+        source = Source(self.show(name), _without_marks(text))
         if "\0" in source.text:
             at = source.span_at(source.text.index("\0"))
             self.findings.add("file-encoding", "the file has a NUL byte", span=at, hint="remove it; is this text?")
             return None
         return source
 
-    def _inside(self, path: str) -> bool:
+    def _inside(self, path: str, state: os.stat_result) -> bool:
         """Whether a file lies in the folder once links are followed, those of its parents too."""
-        if os.path.islink(path):
-            return self.holds(os.path.realpath(path))
+        if stat.S_ISLNK(state.st_mode):
+            return self.holds(_real(path))
         parent = os.path.dirname(path)
         if parent not in self._folders:
             self._folders[parent] = self.holds(os.path.realpath(parent))
@@ -146,14 +157,19 @@ class Folder:
 
     def tree(self) -> str:
         """Return the digest of the names and bytes of every file that was read."""
-        return digest([[name, self.digests[name]] for name in sorted(self.digests)])
+        return tree_of(self.digests)
 
     def manifest_names(self) -> list[str]:
         """Return the manifest files, relative, with `/`, sorted: `*.yaml` and `*.yml` below the folder.
 
         Not among them: the project file, environments, and what starts with a dot.  Each real
-        folder is visited once, whatever links lead to it.
+        folder is visited once, whatever links lead to it.  Looked for once: what changes later is not seen.
         """
+        if self._names is None:
+            self._names = self._found()
+        return self._names
+
+    def _found(self) -> list[str]:
         names: list[str] = []
         links: list[str] = []
         visited: set[str] = set()
@@ -214,6 +230,37 @@ class Folder:
         return True
 
 
+class _UnfitError(Exception):
+    """A file that is not read, and why."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+def _check_regular(state: os.stat_result) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        raise _UnfitError("file-special", "this is not a regular file", "move it out of the manifests folder")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        message = f"the file has {size:,} bytes, more than the {MAX_BYTES:,} permitted"
+        raise _UnfitError("file-size", message, "split it into several files")
+
+
+def tree_of(digests: Mapping[str, str]) -> str:
+    """Return the digest of the names and bytes of files, whose digests are given by name."""
+    return digest([[name, digests[name]] for name in sorted(digests)])
+
+
+def _without_marks(text: str) -> str:
+    """Remove the byte order mark before the text, and before further documents, as files put together have it."""
+    if "\ufeff" not in text:
+        return text
+    return _INNER_MARK.sub(lambda found: found[1] or "", text.removeprefix("\ufeff"))
+
+
 def _is_manifest(name: str) -> bool:
     if name == PROJECT_FILE or not name.endswith((".yaml", ".yml")):
         return False
@@ -226,5 +273,21 @@ def _each_once(folder: Folder, names: list[str]) -> Iterator[str]:
     links = {name for name in names if os.path.islink(os.path.join(folder.path, name))}
     plain = {os.path.join(folder.real, name) for name in names if name not in links} if links else set()
     for name in names:
-        if name not in links or os.path.realpath(os.path.join(folder.path, name)) not in plain:
+        if name not in links or not _leads_to(os.path.join(folder.path, name), plain):
             yield name
+
+
+def _leads_to(link: str, files: set[str]) -> bool:
+    try:
+        return _real(link) in files
+    except OSError:
+        return False
+
+
+def _real(path: str) -> str:
+    """Return where a path leads; raises OSError where it leads nowhere.
+
+    The system gives up on long ways, on which Python's own search recurses without end.
+    """
+    os.stat(path)
+    return os.path.realpath(path)

@@ -24,16 +24,13 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from reconciler.loading.text.budget import MAX_DEPTH, Budget, Refused, check_directives, check_documents
+from reconciler.loading.text.dialect import Misread, Spelling
 from reconciler.loading.text.scalars import STARTS, UnsafeNumber, resolve
-from reconciler.loading.text.sources import Mark, Source, clipped
-from reconciler.loading.text.syntax import explain, foreign_breaks, home_breaks
-from reconciler.model.values import JSON, Path, Span
-
-MAX_DEPTH: Final = 64
-MAX_DOCUMENT: Final = 100_000
-"""Nodes of one document once its aliases are written out; 64 characters of text count as one more."""
-MAX_FILE: Final = 500_000
-"""The same for all documents of one file."""
+from reconciler.loading.text.sources import MAX_PER_FILE, Mark, Source, clipped
+from reconciler.loading.text.syntax import explain
+from reconciler.loading.text.within import narrowed
+from reconciler.model.values import JSON, Path, Span, lookup
 
 _CORE: Final = "tag:yaml.org,2002:"
 _TYPES: Final[dict[str, Any]] = {"null": type(None), "bool": bool, "int": int, "float": (int, float)}
@@ -75,7 +72,14 @@ class Document:
     root: Node = None
     problems: list[Problem] = field(default_factory=list)
     nodes: int = 0
+    begin: int = 0
+    end: int = 0
     _unknown: set[int] = field(default_factory=set)
+
+    @property
+    def text(self) -> str:
+        """The text of this document; empty when it could not be read to its end."""
+        return self.source.text[self.begin : self.end]
 
     def doubt(self, node: Node) -> None:
         """Note that nobody knows what the value at a node was meant to be."""
@@ -111,6 +115,15 @@ class Document:
             node = holder
         return self._span(node)
 
+    def span_within(self, path: Path, within: tuple[int, int]) -> Span:
+        """Return the place of a part of the text that `path` leads to: from and up to these characters of its value.
+
+        The place of all of it where the part's cannot be told: in an alias, and where the value is no text.
+        """
+        way = list(self._way(path))
+        place = narrowed(self.source, way[-1][1] if way else self.root, lookup(self.data, path), within)
+        return self.span(path) if place is None or len(way) < len(path) else place
+
     def _span(self, node: Node) -> Span:
         if node is None:
             return Span(self.source.file, 1, 1, 1, 1)
@@ -121,17 +134,11 @@ class Document:
         return self.source.span(node.start_mark, None if block_text else node.end_mark)
 
 
-class _RefusedError(Exception):
-    def __init__(self, code: str, message: str, hint: str, mark: Mark) -> None:
-        super().__init__(message)
-        self.code, self.message, self.hint, self.mark = code, message, hint, mark
-
-
 def documents(source: Source) -> Iterator[Document]:
     """Read a file's documents, one after the other; empty ones are left out.
 
     A document with `problems` is wrong even where it has data.  The first mistake that the parser
-    cannot get over ends the file.  No effects; time and memory are bounded by the constants above.
+    cannot get over ends the file.  No effects; time and memory are bounded by `budget`.
     """
     reader = _Reader(source)
     while (document := reader.document()) is not None:
@@ -158,10 +165,11 @@ class _Frame:
 class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
-        text, self._restore = foreign_breaks(source.text)
-        self._parser = CParser(text)
+        self._spelling = Spelling(source.text)
+        self._as_written = self._spelling.as_written
+        self._parser = CParser(self._spelling.text)
         self._index = 0
-        self._weight = 0
+        self._budget = Budget()
         self._ended = False
 
     def document(self) -> Document | None:
@@ -170,45 +178,72 @@ class _Reader:
         self._index += 1
         try:
             while not self._ended:
-                event = self._parser.get_event()
-                if isinstance(event, StreamEndEvent) or event is None:
-                    self._ended = True
-                elif isinstance(event, DocumentStartEvent):
-                    self._read(document)
+                if self._next(document):
                     return document
             return None
-        except _RefusedError as refused:
+        except Misread as misread:
+            span = self._source.span_at(misread.index)
+            document.problems.append(Problem("yaml-syntax", misread.message, misread.hint, span))
+        except Refused as refused:
             span = self._source.span(refused.mark)
             document.problems.append(Problem(refused.code, refused.message, refused.hint, span))
         except MarkedYAMLError as error:
-            document.problems.append(self._syntax(error))
+            message, hint, mark = explain(error, self._source)
+            document.problems.append(Problem("yaml-syntax", message, hint, self._source.span(mark)))
         except (YAMLError, UnicodeError) as error:
-            span = self._source.span_at(getattr(error, "position", 0) or 0)
+            before = self._spelling.text.encode(errors="replace")[: getattr(error, "position", 0) or 0]
+            span = self._source.span_at(len(before.decode(errors="ignore")))
             document.problems.append(Problem("yaml-syntax", "the text has a character that YAML forbids", "", span))
         self._ended = True
         document.data = document.root = None
         return document
 
-    def _syntax(self, error: MarkedYAMLError) -> Problem:
-        message, hint, mark = explain(error, self._source)
-        return Problem("yaml-syntax", message, hint, self._source.span(mark))
+    def _next(self, document: Document) -> bool:
+        """Read on; whether that was all of the document."""
+        weight, repeated = self._budget.weight, self._budget.repeated
+        try:
+            if document.index == 0:
+                check_directives(self._source.text)
+            check_documents(document.index, self._parser)
+            event = self._parser.get_event()
+            if event.__class__ is DocumentStartEvent:
+                self._read(document, event)
+                return True
+            self._ended = event is None or isinstance(event, StreamEndEvent)
+        except MarkedYAMLError as error:
+            if not self._spelling.otherwise(error):
+                raise
+            self._budget.weight, self._budget.repeated = weight, repeated
+            self._again(document)
+        return False
 
-    def _read(self, document: Document) -> None:
+    def _again(self, document: Document) -> None:
+        """Go to where the document begins, in the other spelling."""
+        self._parser = CParser(self._spelling.text)
+        self._as_written = self._spelling.as_written
+        document.problems.clear()
+        for _ in range(document.index):
+            while not isinstance(self._parser.get_event(), DocumentEndEvent | None):
+                pass
+
+    def _read(self, document: Document, start: Any) -> None:
         """Walk over the events of one document; the stack is ours, so depth costs no recursion."""
         get: Callable[[], Any] = self._parser.get_event
         stack: list[_Frame] = []
         anchors: dict[str, tuple[JSON, Node, int]] = {}
-        begun = self._weight
-        limit = min(begun + MAX_DOCUMENT, MAX_FILE)
+        budget = self._budget
+        budget.begin()
+        begun, document.begin = budget.weight, start.start_mark.index
         while True:
             event = get()
             kind = event.__class__
             if kind is ScalarEvent:
-                value = self._scalar(document, event)
                 node = event
-                self._weight += 1 + len(event.value) // 64
+                value = self._scalar(document, event)
+                weight = 1 + len(event.value) // 64
+                budget.weight += weight
                 if event.anchor is not None:
-                    anchors[event.anchor] = (value, node, 1 + len(event.value) // 64)
+                    anchors[event.anchor] = (value, node, weight)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 self._open(document, event, stack)
                 continue
@@ -217,28 +252,25 @@ class _Reader:
             elif kind is AliasEvent:
                 value, node = self._alias(event, anchors)
             elif kind is DocumentEndEvent:
-                document.nodes = self._weight - begun
+                document.nodes = budget.weight - begun
+                document.end = event.end_mark.index
                 return
-            if self._weight > limit:
-                raise _RefusedError(
-                    "yaml-size",
-                    "the document is too big once its aliases are written out",
-                    f"keep a document below {MAX_DOCUMENT:,} values and a file below {MAX_FILE:,}",
-                    event.start_mark,
-                )
+            if budget.weight > budget.limit or kind is AliasEvent:
+                budget.check(event.start_mark)
             if not stack:
                 document.data, document.root = value, node
             else:
                 self._attach(document, stack[-1], event, value, node)
 
     def _open(self, document: Document, event: Any, stack: list[_Frame]) -> None:
+        budget = self._budget
         if len(stack) >= MAX_DEPTH:
-            raise _RefusedError("yaml-depth", f"nested deeper than {MAX_DEPTH} levels", "flatten it", event.start_mark)
-        mapping = isinstance(event, MappingStartEvent)
-        if event.tag not in (None, "!", _CORE + ("map" if mapping else "seq")):
+            budget.too_deep(event.start_mark)
+        mapping = event.__class__ is MappingStartEvent
+        if event.tag is not None and event.tag not in ("!", _CORE + ("map" if mapping else "seq")):
             self._problem(document, "yaml-tag", f"the tag {_tag(event.tag)} is not known", "remove it", event)
-        self._weight += 1
-        stack.append(_Frame(event, {} if mapping else [], {} if mapping else [], self._weight - 1))
+        stack.append(_Frame(event, {} if mapping else [], {} if mapping else [], budget.weight))
+        budget.weight += 1
 
     def _close(
         self, document: Document, event: Any, frame: _Frame, anchors: dict[str, tuple[JSON, Node, int]]
@@ -252,26 +284,25 @@ class _Reader:
         if frame.doubtful:
             document.doubt(node)
         if frame.anchor is not None:
-            anchors[frame.anchor] = (frame.data, node, self._weight - frame.weight)
+            anchors[frame.anchor] = (frame.data, node, self._budget.weight - frame.weight)
         return frame.data, node
 
     def _alias(self, event: Any, anchors: dict[str, tuple[JSON, Node, int]]) -> tuple[JSON, Node]:
         if event.anchor not in anchors:
-            raise _RefusedError(
+            raise Refused(
                 "yaml-alias",
                 f"*{clipped(event.anchor)} has no anchor &{clipped(event.anchor)} that ends before it",
                 _known_anchors(anchors),
                 event.start_mark,
             )
         value, node, weight = anchors[event.anchor]
-        self._weight += weight
+        self._budget.weight += weight
+        self._budget.repeated += weight
         # A scalar's mistake is shown where it is used; inside a mapping or a list, where it is written.
         return value, node if isinstance(node, Block) else event
 
     def _scalar(self, document: Document, event: Any) -> JSON:
-        text: str = event.value
-        if self._restore is not None:
-            text = home_breaks(text, self._restore)
+        text: str = event.value if self._as_written and event.anchor is None else self._spelling.value(event)
         if event.implicit[0] and event.tag is None:
             if text and text[0] not in STARTS:
                 return text
@@ -298,7 +329,10 @@ class _Reader:
             frame.data.append(value)
             frame.nodes.append(node)
         elif frame.key is None:
-            frame.key = self._key(document, frame, event, value, node)
+            plain = (
+                value.__class__ is str and event.__class__ is ScalarEvent and value not in frame.data and value != "<<"
+            )
+            frame.key = (value, event) if plain else self._key(document, frame, event, value, node)
         else:
             (key, place), frame.key = frame.key, None
             if key is None:
@@ -349,7 +383,8 @@ class _Reader:
     def _problem(self, document: Document, code: str, message: str, hint: str, event: Any) -> None:
         span = self._source.span(event.start_mark, event.end_mark)
         document.doubt(event)
-        document.problems.append(Problem(code, message, hint, span))
+        if len(document.problems) < MAX_PER_FILE:
+            document.problems.append(Problem(code, message, hint, span))
 
 
 def _tag(tag: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol
@@ -15,7 +16,8 @@ from reconciler.model.values import Address, Span
 MAX_PER_FILE: Final = 1_000
 """Diagnostics of one file; nobody reads more, and a hostile file could make millions."""
 
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_STRIDE: Final = 4_096
 _SHOWN_BEHIND: Final = 200
 _SHOWN_AT_MOST: Final = 4_000
 
@@ -36,18 +38,31 @@ class _Mark:
 class Source:
     """A file's text without its byte order mark; `file` is how it is shown to people."""
 
-    __slots__ = ("_lines", "file", "text")
+    __slots__ = ("_stations", "file", "text")
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
-        self._lines: list[str] | None = None
+        self._stations: list[tuple[int, int]] = []
 
     def line(self, number: int) -> str:
         """Return a line, counted from 1, without its end; empty behind the last one."""
-        if self._lines is None:
-            self._lines = _LINE_BREAK.split(self.text)
-        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+        if number < 1:
+            return ""
+        if not self._stations:
+            self._stations = list(_stations(self.text))
+        start = 0
+        if number > 1:
+            lines, offset = self._stations[bisect_left(self._stations, number - 1, key=lambda station: station[0]) - 1]
+            ends = islice(LINE_BREAK.finditer(self.text, offset), number - 2 - lines, None)
+            end = next(ends, None)
+            if end is None:
+                return ""
+            start = end.end()
+        newline = self.text.find("\n", start)
+        stop = len(self.text) if newline < 0 else newline
+        carriage = self.text.find("\r", start, stop)
+        return self.text[start : stop if carriage < 0 else carriage]
 
     def excerpt(self, span: Span) -> str:
         """Return the line a span starts on, cut behind the place when long, empty when hopelessly long."""
@@ -64,14 +79,36 @@ class Source:
 
     def last(self) -> Mark:
         """Return the mark of the last character that is not blank."""
-        before = _LINE_BREAK.split(self.text.rstrip()[:-1])
-        return _Mark(len(before) - 1, len(before[-1]))
+        return self._mark(max(len(self.text.rstrip()) - 1, 0))
 
     def span_at(self, index: int) -> Span:
         """Return the place of one character of the text."""
-        before = _LINE_BREAK.split(self.text[:index])
-        line, column = len(before), len(before[-1]) + 1
-        return Span(self.file, line, column, line, column + 1)
+        mark = self._mark(index)
+        return Span(self.file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+
+    def _mark(self, index: int) -> _Mark:
+        start = max(self.text.rfind("\n", 0, index), self.text.rfind("\r", 0, index)) + 1
+        return _Mark(_breaks(self.text, 0, index), index - start)
+
+
+def _breaks(text: str, start: int, end: int) -> int:
+    return text.count("\n", start, end) + text.count("\r", start, end) - text.count("\r\n", start, end)
+
+
+def _stations(text: str) -> Iterator[tuple[int, int]]:
+    """Yield places in a text with the number of line breaks before them, so that any line is near one of them.
+
+    A list of all lines would take many times the room of the text.
+    """
+    lines = offset = 0
+    while True:
+        yield lines, offset
+        end = offset + _STRIDE
+        if end >= len(text):
+            return
+        end += text[end - 1 : end + 1] == "\r\n"  # never between these two
+        lines += _breaks(text, offset, end)
+        offset = end
 
 
 class Findings:

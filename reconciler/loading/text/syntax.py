@@ -1,7 +1,9 @@
-"""What libyaml says about broken YAML, in words that say what to do; and its idea of line breaks."""
+"""What libyaml says about broken YAML, in words that say what to do."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from yaml.error import MarkedYAMLError
@@ -35,15 +37,37 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "found undefined tag handle": ("the tag is not known", "remove it, or quote the text if it starts with `!`"),
     "found invalid Unicode character escape code": ("this escape is only half a character", "write the character"),
+    "found unknown directive name": ("this directive is not known", "remove the line; quote a text that starts with %"),
     "found incompatible YAML document": ("the file asks for another version of YAML", "remove the %YAML line"),
+    "mapping keys are not allowed in this context": ("a text cannot start with `? ` here", "quote it"),
+    "did not find expected comment or line break": (
+        "there is text behind `|` or `>`",
+        "put it on the next line, or quote all of it if the sign belongs to it",
+    ),
     "found a tab character that violates indentation": ("a tab cannot indent", "use spaces"),
     "found a tab character where an indentation space is expected": ("a tab cannot indent", "use spaces"),
 }
 
-_WHERE_IT_BEGAN: Final = frozenset({"could not find expected ':'", "found unexpected end of stream"})
+_WHERE_IT_BEGAN: Final = frozenset(
+    {
+        "could not find expected ':'",
+        "found unexpected end of stream",
+        "did not find expected alphabetic or numeric character",
+        "did not find expected comment or line break",
+        "found unknown directive name",
+    }
+)
+_FLOW: Final = frozenset({"did not find expected ',' or '}'", "did not find expected ',' or ']'"})
+_COLON: Final = re.compile(r":(?:\s|$)")
+_FOREIGN_COMMENT: Final = re.compile(r"(?<![^\s,{\[])(?://|/\*)")
+_LOOKED_BACK: Final = 50
+"""Lines above a mistake that are looked at for its cause."""
 
-_FOREIGN: Final = "\x85\u2028\u2029"
-"""libyaml follows YAML 1.1 and breaks lines at these; YAML 1.2, editors and people do not."""
+
+@dataclass(slots=True)
+class _Place:
+    line: int
+    column: int
 
 
 def explain(error: MarkedYAMLError, source: Source) -> tuple[str, str, Mark]:
@@ -60,35 +84,92 @@ def explain(error: MarkedYAMLError, source: Source) -> tuple[str, str, Mark]:
         message, hint = _character(line[mark.column : mark.column + 1])
     else:
         message, hint = _WORDS.get(problem, (f"this is not YAML: {problem}", "mend it, or quote it if it is text"))
+    message, hint, mark = _cause(problem, error, source, mark) or (message, hint, mark)
+    line = source.line(mark.line + 1)
+    if "\ufeff" in line:
+        message, hint = "there is a byte order mark in the line, which nobody sees", "remove it"
     if "{{" in line or "{%" in line:
         hint = _QUOTE_TEMPLATE
     return message, hint, mark
+
+
+def _cause(problem: str, error: MarkedYAMLError, source: Source, mark: Any) -> tuple[str, str, Mark] | None:
+    """Return what is really wrong, where the parser noticed it only later; None when nothing better is known."""
+    if problem == "mapping values are not allowed in this context":
+        return _second_colon(source, mark)
+    if problem == "did not find expected key":
+        return _behind_quote(source, mark)
+    if problem in _FLOW:
+        return _foreign_comment(source, mark) or _not_closed(problem, error, source, mark)
+    if problem == "found invalid Unicode character escape code":
+        return (*_WORDS[problem], _Place(mark.line, max(mark.column - 2, 0)))
+    return None
+
+
+def _second_colon(source: Source, mark: Any) -> tuple[str, str, Mark] | None:
+    """Where the colon is that of a key at the start of its line, that line or the one above it is wrong."""
+    line = source.line(mark.line + 1)
+    indent = _indent(line)
+    if _COLON.search(line[: mark.column]):
+        return None
+    number, above = mark.line, source.line(mark.line)
+    while number > max(mark.line - _LOOKED_BACK, 1) and not above.strip():
+        number -= 1
+        above = source.line(number)
+    first = None
+    while number >= max(mark.line - _LOOKED_BACK, 1) and _indent(above) == indent and not _COLON.search(above):
+        first = _Place(number - 1, indent)
+        number -= 1
+        above = source.line(number)
+    if first is not None:
+        return (*_WORDS["could not find expected ':'"], first)
+    if _indent(above) < indent and above.strip():
+        hint = "mend the indentation; quote the text above if this line belongs to it"
+        return "this key is indented below a value, where no key can be", hint, _Place(mark.line, indent)
+    return None
+
+
+def _behind_quote(source: Source, mark: Any) -> tuple[str, str, Mark] | None:
+    """Where a quoted text ends just before, its quotes are wrong."""
+    before = source.text[: mark.index].rstrip(" \t")
+    quote = before[-1:]
+    if quote not in ("'", '"'):
+        return None
+    begin = before.rfind(quote, 0, -1)
+    number = before.count("\n", max(begin, 0))
+    if begin >= 0 and number:
+        column = begin - (before.rfind("\n", 0, begin) + 1)
+        message = f"the quote that opens here is closed only in line {mark.line + 1}"
+        return message, "close it where the text ends", _Place(mark.line - number, column)
+    inside = "an apostrophe in them is written ''" if quote == "'" else 'a quote in them is written \\"'
+    return "there is text behind the closing quote", f"put all of it inside the quotes; {inside}", mark
+
+
+def _foreign_comment(source: Source, mark: Any) -> tuple[str, str, Mark] | None:
+    for number, line in ((mark.line + 1, source.line(mark.line + 1)[: mark.column]), (mark.line, source.line(mark.line))):
+        found = _FOREIGN_COMMENT.search(line)
+        if found is not None:
+            return "this is no comment in YAML", "start a comment with #", _Place(number - 1, found.start())
+    return None
+
+
+def _not_closed(problem: str, error: MarkedYAMLError, source: Source, mark: Any) -> tuple[str, str, Mark] | None:
+    """Where the lines inside { } or [ ] are not indented any more, it is the bracket that is wrong, not they."""
+    begin: Any = error.context_mark
+    if begin is None or begin.line == mark.line:
+        return None
+    line = source.line(begin.line + 1)
+    if not line[: begin.column].strip(" -") or _indent(source.line(mark.line + 1)) > _indent(line):
+        return None
+    return (*_WORDS[problem], begin)
+
+
+def _indent(line: str) -> int:
+    """The column at which a line begins to say something; a dash of a list is indentation."""
+    return len(line) - len(line.lstrip(" -"))
 
 
 def _character(character: str) -> tuple[str, str]:
     if character == "\t":
         return "a tab cannot indent", "use spaces"
     return f"a value cannot start with {character}", "quote it"
-
-
-def foreign_breaks(text: str) -> tuple[str, dict[int, int] | None]:
-    """Replace the line breaks that only libyaml sees by characters the text does not have.
-
-    The second value undoes it in a scalar (`home_breaks`); None when there was nothing to do.
-    """
-    if text.isascii() or not any(character in text for character in _FOREIGN):
-        return text, None
-    used = set(text)
-    spare = (code for code in range(0xE000, 0x10FFFE) if _free(code) and chr(code) not in used)
-    there = {ord(character): next(spare, ord(character)) for character in _FOREIGN}
-    return text.translate(there), {stand_in: code for code, stand_in in there.items()}
-
-
-def _free(code: int) -> bool:
-    # Private use only: libyaml takes these for ordinary characters.
-    return code <= 0xF8FF or 0xF0000 <= code <= 0xFFFFD or code >= 0x100000
-
-
-def home_breaks(text: str, restore: dict[int, int]) -> str:
-    """Put the characters back that `foreign_breaks` replaced."""
-    return text if text.isascii() else text.translate(restore)

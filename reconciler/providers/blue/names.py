@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from reconciler.model.diagnostic import Violation
@@ -27,6 +28,7 @@ USER: Final = ("blue", "user")
 KEYS: Final = ("slug", "name")
 
 _PAGE: Final = 100
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def named(spec: JSONObject) -> Iterator[Named]:
@@ -69,7 +71,7 @@ def empty_scope(source: JSONObject) -> list[str]:
 
 def normal_users(users: Collection[JSONObject]) -> list[JSONObject]:
     """Everybody a report is shared with: those with an id, then those with an address."""
-    kept = [compact({**user, "email": user.get("email") and user["email"].casefold()}) for user in users]
+    kept = [compact({**user, "email": user.get("email") and _folded(user["email"])}) for user in users]
     return sorted(kept, key=lambda user: ("userId" not in user, str(user.get("userId") or user.get("email"))))
 
 
@@ -86,7 +88,7 @@ def check_users(users: Collection[JSONObject]) -> Iterator[Violation]:
             yield blank((*path, given[0]), given[0])
     for key in ("userId", "email"):
         known = [(index, str(user[key])) for index, user in enumerate(users) if user.get(key) is not None]
-        for place in repeated(text.casefold() if key == "email" else text for _, text in known):
+        for place in repeated(_folded(text) if key == "email" else text for _, text in known):
             index, text = known[place]
             message = f"user {text!r} is listed twice"
             yield Violation(("reportUsers", index, key), "repeated-user", message, "keep one role")
@@ -119,12 +121,15 @@ async def resolve(client: Reader, organization: str, names: Collection[Name]) ->
 async def _listed(
     client: Reader, document: str, given: JSONObject, way: tuple[str, str], read: Callable[[JSONObject], T]
 ) -> list[T]:
-    """Everything on all pages of a list that is paged by offset, each thing once."""
+    """Everything on all pages of a list that is paged by offset, each thing once.
+
+    Raises Unavailable for a list that does not come to an end: it repeats what it has said.
+    """
     root, items = way
     found: dict[str, T] = {}
     skip = 0
     while True:
-        answer = await client.query(document, {**given, "skip": skip})
+        answer, before = await client.query(document, {**given, "skip": skip}), len(found)
         try:
             page = (answer.data or {})[root]
             nodes = page[items]
@@ -134,23 +139,30 @@ async def _listed(
             raise Unavailable(f"Blue's {root} cannot be read", "this may be a new version of it") from error
         if not more:
             return list(found.values())
+        if len(found) == before:
+            raise Unavailable(f"Blue's {root} repeats a page without end", "run it again; nothing was sent")
         skip += len(nodes)
 
 
 def _workspace(node: JSONObject) -> tuple[Known, Known]:
     """A workspace as its slug names it, and as its name does."""
     return (
-        Known(node["id"], node["slug"], node["name"]),
-        Known(node["id"], node["name"], f"{node['name']}, slug {node['slug']}"),
+        naming.known(node["id"], node["slug"], node["name"]),
+        naming.known(node["id"], node["name"], f"{node['name']}, slug {node['slug']}"),
     )
 
 
 def _user(node: JSONObject) -> Known:
-    return Known(node["id"], node["email"].casefold(), node["fullName"])
+    return naming.known(node["id"], _folded(node["email"]), node["fullName"])
 
 
 def _by_email(email: str) -> Name:
-    return Name(*USER, "email", email.casefold())
+    return Name(*USER, "email", _folded(email))
+
+
+def _folded(email: str) -> str:
+    """An address in lower case, but for letters beyond ASCII: those that fold to the same may be two people's."""
+    return email.translate(_LOWER)
 
 
 def _resolved_source(source: JSONObject, names: Names) -> JSONObject:

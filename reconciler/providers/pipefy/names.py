@@ -10,7 +10,6 @@ from reconciler.model.errors import Unavailable
 from reconciler.model.naming import Name, Named, Names, Resolution
 from reconciler.model.values import JSON, JSONObject
 from reconciler.providers import naming
-from reconciler.providers.naming import Known
 from reconciler.providers.pipefy import documents
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ async def resolve(client: Reader, organization: int, names: Collection[Name]) ->
     answer = await client.query(documents.PIPES, {"id": str(organization)})
     try:
         pipes = (answer.data or {})["organization"]["pipes"] or ()
-        known = naming.grouped(Known(pipe["id"], pipe["name"], pipe["name"]) for pipe in pipes if pipe)
+        known = naming.grouped(naming.known(pipe["id"], pipe["name"], pipe["name"]) for pipe in pipes if pipe)
     except (KeyError, TypeError, AttributeError) as error:
         raise Unavailable(
             f"Pipefy's list of pipes of organization {organization} cannot be read",
