@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
+from reconciler.loading.rest import Rest
 from reconciler.loading.templating.templates import has_template
 from reconciler.loading.text.sources import clipped, did_you_mean
 from reconciler.loading.wording import validate
 from reconciler.model.diagnostic import Violation
-from reconciler.model.values import JSON, JSONObject, Path
+from reconciler.model.values import JSONObject, Path, Reference
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from reconciler.model.ports import Kind
     from reconciler.model.versions import Former
+
+_ROUNDS: Final = 8
+"""How often something else can be wrong once what is wrong is left out."""
+_OF_THE_WHOLE: Final = frozenset({"run-on-create", "empty-columns", "no-pipes"})
+"""Codes of rules about fields that are not there."""
+_LACKS: Final = frozenset(
+    {"name-missing", "every-workspace", "implicit-every-workspace", "field-without-type", "filter-without-value"}
+)
+"""Codes of rules about something that is not there, inside a field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is wrong with a spec, with paths that start with `spec`, and the references it has all the same."""
+
+    violations: list[Violation]
+    references: Sequence[Reference]
 
 
 class Kinds:
@@ -31,28 +50,34 @@ class Kinds:
         kind = self._current.get((version, name))
         return (kind, None) if kind is not None else self._former.get((version, name), (None, None))
 
-    def violations(self, kind: Kind, spec: JSONObject, incomplete: bool) -> list[Violation]:
-        """Check a spec by its model, then by its rules, the latter without the fields nobody knows.
+    def judged(self, kind: Kind, spec: JSONObject, failed: Collection[Path]) -> Judged:
+        """Check a spec by its model, then by its rules, the latter without what is wrong by the former.
 
-        The rules are left out when the spec is `incomplete`.  Paths start with `spec`.
+        `failed` are the paths in the spec of what nobody knows, because a template failed.
         """
         key = (kind.api_version, kind.kind)
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = kind.model()
         _, found = validate(model, spec, ("spec",))
-        if found and all(violation.code == "unknown-field" for violation in found):
-            spec = _without(spec, {violation.path[1:] for violation in found})
-            if validate(model, spec)[1]:
-                return found
-        elif found:
-            return found
-        if incomplete:
-            return found
-        for rule in kind.check(spec):
-            path = ("spec", *rule.path)
-            found.append(Violation(path, rule.code, rule.message, rule.hint, rule.severity, rule.within))
-        return found
+        if not found and not failed:
+            rules = [_in_spec(rule, rule.path) for rule in kind.check(spec)]
+            return Judged(rules, kind.references(spec))
+        rest = Rest(spec, {path[1:] for path in map(_gone, found) if path} | set(failed))
+        for _ in range(_ROUNDS):
+            again = {rest.written(path[1:]) for path in map(_gone, validate(model, rest.data, ("spec",))[1]) if path}
+            if not again:
+                break
+            rest = Rest(spec, rest.gone | again)
+        else:
+            return Judged(found, ())
+        lacking = {each.path[1:] for each in found if each.code == "missing-field"}
+        for rule in kind.check(rest.data):
+            path = rest.written(rule.path)
+            if not _is_doubtful(rule.code, path, rest.gone | lacking):
+                found.append(_in_spec(rule, path))
+        references = (Reference(rest.written(each.path), each.target) for each in kind.references(rest.data))
+        return Judged(found, tuple(references))
 
     def unknown(self, version: str, name: str) -> Violation:
         """Say that there is no such kind, and which there are."""
@@ -77,10 +102,23 @@ def _near(word: str, known: Sequence[str]) -> str:
     return f"{near} " if near.startswith("did") else ""
 
 
-def _without(value: JSON, paths: set[Path], here: Path = ()) -> Any:
-    if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if (*here, key) not in paths}
-        return {key: _without(item, paths, (*here, key)) for key, item in kept.items()}
-    if isinstance(value, list):
-        return [_without(item, paths, (*here, index)) for index, item in enumerate(value)]
-    return value
+def _in_spec(rule: Violation, path: Path) -> Violation:
+    return replace(rule, path=("spec", *path))
+
+
+def _gone(violation: Violation) -> Path:
+    """The path of what has to be left out because of a violation: of a field that is missing, what lacks it.
+
+    Empty when that is the whole spec: rules get along without fields that must be there.
+    """
+    path = violation.path if violation.code != "missing-field" else violation.path[:-1]
+    return path if len(path) > 1 else ()
+
+
+def _is_doubtful(code: str, path: Path, gone: Collection[Path]) -> bool:
+    """Whether what a rule says of a place may only follow from what was left out."""
+    if any(path[: len(each)] == each for each in gone):
+        return True
+    if code in _OF_THE_WHOLE:
+        return any(len(each) == 1 for each in gone)
+    return code in _LACKS and any(each[: len(path)] == path for each in gone)

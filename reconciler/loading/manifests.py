@@ -25,7 +25,7 @@ from reconciler.loading.wording import spoken, validate
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.manifest import Lifecycle, Manifest, OnRemove
 from reconciler.model.naming import Place
-from reconciler.model.values import JSON, Address, JSONObject, Path, lookup
+from reconciler.model.values import JSON, Address, JSONObject, Path, Reference, lookup
 
 if TYPE_CHECKING:
     from reconciler.model.ports import Kind
@@ -161,9 +161,11 @@ class Reader:
         if wrong_name is not None:
             violations.append(wrong_name)
         spec = data.get("spec")
+        references: Sequence[Reference] = ()
         if kind is not None and isinstance(spec, dict):
-            incomplete = any(path[:1] == ("spec",) for path in failed)
-            violations.extend(self._kinds.violations(kind, spec, incomplete))
+            judged = self._kinds.judged(kind, spec, [path[1:] for path in failed if path[:1] == ("spec",)])
+            violations.extend(judged.violations)
+            references = judged.references
         if violations:
             known = [found for found in violations if not _follows(found, failed) and document.knows(found.path)]
             known = self._linter.judge(known, ignored)
@@ -171,7 +173,7 @@ class Reader:
         if address is None or kind is None:
             return
         sound = isinstance(envelope, Envelope) and self._findings.errors == errors and not document.problems
-        manifest = _manifest(kind, address, layered, envelope, each, sound=sound)
+        manifest = _manifest(kind, address, layered, envelope, references, each, sound=sound)
         entry_path: Path = () if each is None else ("forEach", each.step)
         yield Declared(manifest, kind, document.source, document.index, sound, entry_path, ignored)
 
@@ -207,12 +209,19 @@ def _advised(data: JSONObject, violation: Violation) -> Violation:
 
 
 def _manifest(
-    kind: Kind, address: Address, layered: Layered, envelope: BaseModel | None, each: Entry | None, *, sound: bool
+    kind: Kind,
+    address: Address,
+    layered: Layered,
+    envelope: BaseModel | None,
+    references: Sequence[Reference],
+    each: Entry | None,
+    *,
+    sound: bool,
 ) -> Manifest:
     origin = layered.document.span(("metadata", "name"))
     entry = "" if each is None else clipped(str(each.key), 40)
     if not isinstance(envelope, Envelope):
-        return Manifest(address, kind.api_version, {}, origin, entry=entry)
+        return Manifest(address, kind.api_version, {}, origin, references=tuple(references), entry=entry)
     return Manifest(
         address,
         kind.api_version,
@@ -220,7 +229,7 @@ def _manifest(
         origin,
         envelope.metadata.labels,
         Lifecycle(envelope.lifecycle.protect, OnRemove(envelope.lifecycle.on_remove)),
-        tuple(kind.references(envelope.spec)) if sound else (),
+        tuple(references),
         entry,
         {path: held.span(way, key=True) for path, (held, way) in layered.inherited.items()},
         {each.path: _place(layered, each.path) for each in kind.named(envelope.spec)} if sound else {},

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.canonical import canonical
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.errors import CredentialError
 from reconciler.model.values import JSON, Address, JSONObject, Path
@@ -55,12 +53,26 @@ def utf16_length(text: str) -> int:
 
 def unsendable(spec: JSONObject) -> Iterator[Violation]:
     """Violations for values that JSON cannot carry unchanged to another program."""
-    with contextlib.suppress(ValueError):
-        canonical(spec)  # much faster than to look at every value, and nearly always nothing is wrong
+    if _is_sendable(spec):  # without a path for every value: nearly always nothing is wrong
         return
     for path, value in _leaves(spec, ()):
         if problem := _unsendable(value):
             yield Violation(path, "not-json", f"{problem} cannot be sent to a service", "write it as a text")
+
+
+def _is_sendable(value: JSON) -> bool:
+    """Whether there is nothing to say about a value and everything in it."""
+    kind = value.__class__
+    if kind is str:
+        return value.isascii() or _is_unicode(value)
+    if kind is dict:
+        for key, item in value.items():
+            if key.__class__ is not str or not _is_sendable(key) or not _is_sendable(item):
+                return False
+        return True
+    if kind is list:
+        return all(map(_is_sendable, value))
+    return kind is bool or value is None or not _unsendable(value)
 
 
 def _leaves(value: JSON, path: Path) -> Iterator[tuple[Path, JSON]]:

@@ -166,13 +166,20 @@ class _Walk:
         self._made = 0
 
     def of(self, value: JSON, path: Path) -> JSON:
-        if isinstance(value, str):
+        kind = value.__class__
+        if kind is str:
             return self._text(value, path) if has_template(value) else value
-        if isinstance(value, dict):
-            return {key: self.of(item, (*path, key)) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.of(item, (*path, index)) for index, item in enumerate(value)]
+        if kind is dict:
+            return {key: self._inner(item, path, key) for key, item in value.items()}
+        if kind is list:
+            return [self._inner(item, path, index) for index, item in enumerate(value)]
         return value
+
+    def _inner(self, value: JSON, path: Path, step: str | int) -> JSON:
+        # most values are texts without templates: a path for each of them would take longer than all the rest
+        if value.__class__ is str and "{" not in value:
+            return value
+        return self.of(value, (*path, step))
 
     def _text(self, text: str, path: Path) -> JSON:
         try:

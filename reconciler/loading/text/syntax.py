@@ -146,10 +146,11 @@ def _behind_quote(source: Source, mark: Any) -> tuple[str, str, Mark] | None:
 
 
 def _foreign_comment(source: Source, mark: Any) -> tuple[str, str, Mark] | None:
-    for number, line in ((mark.line + 1, source.line(mark.line + 1)[: mark.column]), (mark.line, source.line(mark.line))):
-        found = _FOREIGN_COMMENT.search(line)
+    for number in (mark.line, mark.line - 1):
+        line = source.line(number + 1)
+        found = _FOREIGN_COMMENT.search(line[: mark.column] if number == mark.line else line)
         if found is not None:
-            return "this is no comment in YAML", "start a comment with #", _Place(number - 1, found.start())
+            return "this is no comment in YAML", "start a comment with #", _Place(number, found.start())
     return None
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SWITCHES: Final = ("schedule", "runOnCreate", "deadline", "allowEmptyColumns")
 """Fields that say when a file is made and waited for, not what is in it."""
 
+_ANY_CRON: Final = "0 0 * * *"
+
 _NO_PIPES: Final = "what an empty list of pipes means is not documented"
 
 
@@ -115,7 +117,14 @@ class ExportKind:
                     "remove it or add a schedule",
                 )
         elif problem := self._check_schedule(schedule["cron"], schedule["timezone"]):
-            yield Violation(("schedule",), "bad-schedule", problem)
+            parts = {
+                "cron": self._check_schedule(schedule["cron"], "UTC"),
+                "timezone": self._check_schedule(_ANY_CRON, schedule["timezone"]),
+            }
+            wrong = {key: each for key, each in parts.items() if each} or {"cron": problem}
+            for key, each in wrong.items():
+                path = ("schedule", key) if isinstance(spec["schedule"], dict) else ("schedule",)
+                yield Violation(path, "bad-schedule", each)
 
 
 def _check_scope(spec: JSONObject) -> Iterator[Violation]:
