@@ -12,7 +12,7 @@ from reconciler.app.wiring import Wiring
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.errors import CredentialError, InvalidManifests, Unavailable
 from reconciler.model.manifest import Desired, Manifest
-from reconciler.model.naming import Found, Name, Named, Names, Place, Resolution, Unfound
+from reconciler.model.naming import Found, Name, Named, Names, Place, Resolution, Unfound, disproved
 from reconciler.model.plan import Action, Change, Plan, Step, Target
 from reconciler.model.recorded import Recorded, RunState
 from reconciler.model.values import Address, JSONObject, lookup, path_text
@@ -81,9 +81,10 @@ async def declared(
     ids, asked = _known(recorded, service, uses), {}
     if look is not Look.NEVER:
         chosen = selection.choose(desired, recorded, select)
-        wanted = [use for use in uses if use.address in chosen and (look is Look.ALWAYS or use.name not in ids)]
-        asked = _found(wanted, await _ask(wiring, service, wanted, desired))
-    return Filled(_substituted(wiring, desired, uses, {**ids, **asked}), asked)
+        mine = [use for use in uses if use.address in chosen]
+        wanted = [use for use in mine if look is Look.ALWAYS or use.name not in ids]
+        asked = await _learnt(wiring, service, desired, wanted, mine, ids)
+    return Filled(_substituted(wiring, desired, uses, ids), asked)
 
 
 async def saved(
@@ -91,17 +92,15 @@ async def saved(
 ) -> Filled[Plan]:
     """Return a saved plan with ids in the places of names.
 
-    What else it was made from names is looked up too, as far as that is possible: the plan may hold ids
-    already, also others than the log knows, and the log should learn what they stand for.  Raises as
-    `declared` does.
+    What else was made from names is looked up too: the plan may hold ids already, also others than the log
+    knows, and the log should learn what they stand for.  Raises as `declared` does.
     """
     uses = {index: _in_step(wiring, step) for index, step in enumerate(plan.steps)}
     others = _in_manifests(wiring, desired.manifests) if desired and desired.tree == plan.tree else []
     listed = [use for found in uses.values() for use in found]
     ids = _known(recorded, service, [*listed, *others])
     wanted = [use for use in listed if use.name not in ids]
-    asked = _found(wanted, await _ask(wiring, service, wanted, desired))
-    ids |= asked
+    asked = await _learnt(wiring, service, desired, wanted, listed, ids)
     steps = [_filled(wiring, step, ids, recorded) if uses[index] else step for index, step in enumerate(plan.steps)]
     _refuse(
         diagnostic
@@ -109,25 +108,53 @@ async def saved(
         if uses[index]
         for diagnostic in _broken(wiring, step.address, step.after or {}, uses[index], ids)
     )
-    differing = _otherwise(wiring, desired, steps, ids) if others and desired else set()
-    left = [use for use in others if use.name not in ids or use.address in differing]
-    for provider in sorted({use.name.provider for use in left}):
-        with suppress(CredentialError, Unavailable):
-            more = await _ask(wiring, service, [use for use in left if use.name.provider == provider], desired)
-            asked |= {name: found.id for name, found in more.items() if isinstance(found, Found)}
+    if desired and others:
+        kept = {address: one.spec for address, one in recorded.resources.items()}
+        kept |= {address: one.spec for address, one in recorded.exports.items()}
+        led = {step.address: step.after for step in steps}  # the last of each address
+        differing = _otherwise(wiring, desired, {**kept, **led}, ids)
+        asked |= await _stood_for(wiring, service, desired, others, ids, differing & led.keys(), differing)
     return Filled(replace(plan, steps=tuple(steps)), asked)
 
 
-def _otherwise(wiring: Wiring, desired: Desired, steps: Iterable[Step], ids: Names) -> set[Address]:
-    """The addresses whose steps do not lead to what these ids make of their manifests."""
-    last = {step.address: step.after for step in steps}
-    declared = {manifest.address: manifest.spec for manifest in desired.manifests if manifest.address in last}
-    made = {
-        address: kind.normalise(kind.resolved(spec, ids))
-        for address, spec in declared.items()
-        for kind in [wiring.kind(address)]
-    }
-    return {address for address, spec in made.items() if spec != last[address]}
+async def _stood_for(
+    wiring: Wiring,
+    service: Service,
+    desired: Desired,
+    uses: Sequence[Use],
+    ids: Names,
+    sent: Collection[Address],
+    differing: Collection[Address],
+) -> dict[Name, str]:
+    """The ids of names that stand in a saved plan as ids already, or that nobody knows.
+
+    Where it leads to other ids than the log knows (`differing`), the log must not be left with those: the next
+    apply would send them.  Raises Unavailable or CredentialError when that cannot be helped for what is `sent`.
+    """
+    known, tried = dict(ids), set[Name]()
+    wanted = [use for use in uses if use.address in sent and use.name in ids]
+    found = _ids(await _ask(wiring, service, wanted, desired))
+    while True:
+        known = {name: known[name] for name in known.keys() - _disproved(known, found)}
+        left = [use for use in uses if use.name not in known or use.address in differing]
+        left = [use for use in left if use.name not in found.keys() | tried]
+        if not left:
+            return found
+        tried |= {use.name for use in left}
+        for provider in sorted({use.name.provider for use in left}):
+            with suppress(CredentialError, Unavailable):
+                mine = [use for use in left if use.name.provider == provider]
+                found |= _ids(await _ask(wiring, service, mine, desired))
+
+
+def _otherwise(wiring: Wiring, desired: Desired, last: Mapping[Address, JSONObject | None], ids: Names) -> set[Address]:
+    """The addresses whose last spec is not what these ids make of their manifests."""
+    found = set()
+    for manifest in desired.manifests:
+        kind = wiring.kind(manifest.address)
+        if manifest.address in last and kind.normalise(kind.resolved(manifest.spec, ids)) != last[manifest.address]:
+            found.add(manifest.address)
+    return found
 
 
 def news(recorded: Recorded, service: Service, asked: Names) -> dict[str, dict[str, str]]:
@@ -209,10 +236,44 @@ async def _ask(
     return found
 
 
+async def _learnt(
+    wiring: Wiring,
+    service: Service,
+    desired: Desired | None,
+    wanted: Sequence[Use],
+    uses: Sequence[Use],
+    ids: dict[Name, str],
+) -> dict[Name, str]:
+    """What the wanted names lead to, and those of `uses` that turn out to be wrong in `ids`, which is put right."""
+    asked: dict[Name, str] = {}
+    while wanted:
+        asked |= _found(wanted, await _ask(wiring, service, wanted, desired))
+        wrong = _disproved(ids, asked)
+        for name in wrong:
+            del ids[name]
+        wanted = [use for use in uses if use.name in wrong]
+    ids |= asked
+    return asked
+
+
+def _disproved(ids: Names, asked: Names) -> set[Name]:
+    """The names that cannot lead to these ids any more, by what others lead to now."""
+    by_provider: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+    for at, names in enumerate((ids, asked)):
+        for name, id_ in names.items():
+            by_provider.setdefault(name.provider, ({}, {}))[at][name.key] = id_
+    wrong = {provider: disproved(*both) for provider, both in by_provider.items()}
+    return {name for name in ids if name.key in wrong[name.provider]}
+
+
+def _ids(said: Mapping[Name, Resolution]) -> dict[Name, str]:
+    return {name: answer.id for name, answer in said.items() if isinstance(answer, Found)}
+
+
 def _found(uses: Iterable[Use], said: Mapping[Name, Resolution]) -> dict[Name, str]:
     """The ids, or InvalidManifests with a diagnostic for each place of a name that leads to none."""
     _refuse(_unfound(use, answer) for use in uses if isinstance(answer := said[use.name], Unfound))
-    return {name: answer.id for name, answer in said.items() if isinstance(answer, Found)}
+    return _ids(said)
 
 
 def _unfound(use: Use, answer: Unfound) -> Diagnostic:

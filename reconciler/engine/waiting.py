@@ -93,8 +93,7 @@ class Waiting:
 
     async def _poll(self, running: Running, provider: Provider) -> Ending:
         options, clock = self._scene.options, self._scene.clock
-        began, deadline = clock.wall(), self._deadline(running)
-        delay = options.poll_interval
+        began, delay = clock.wall(), options.poll_interval
         said: tuple[str, float] | None = None
         if not running.earlier:
             await timing.pause(clock, delay, self._stop)
@@ -104,6 +103,7 @@ class Waiting:
             if ending is not None:
                 return ending
             waited = (clock.wall() - began).total_seconds()
+            deadline = self._deadline(running)  # a step of this very run may have changed it meanwhile
             if status is None and waited >= min(LAST_QUESTIONS, deadline) and self._old(running):
                 return await self._abandon(running, f"{_clause(trouble)}; what became of it cannot be learned")
             if waited >= deadline:

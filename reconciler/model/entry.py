@@ -275,7 +275,8 @@ class ExportSkipped:
 class Resolved:
     """Names of a provider's things were looked up; `names` maps `naming.Name.key` to the id it leads to.
 
-    It says nothing of other names, and holds until a later one, or until the objects are somewhere else.
+    It says nothing of other names but those it disproves (`naming.disproved`), and holds until a later one, or
+    until the objects are somewhere else.
     """
 
     run: str

@@ -25,6 +25,15 @@ class Name:
         return f"{self.sort}:{self.by}:{self.value}"
 
 
+def disproved(known: Mapping[str, str], found: Mapping[str, str]) -> set[str]:
+    """The keys of known names that cannot lead to their ids any more, by what was found since.
+
+    A thing has one slug, one name, one address: another one of the same kind that leads to its id has replaced it.
+    """
+    taken = {(*key.split(":", 2)[:2], id_) for key, id_ in found.items()}
+    return {key for key, id_ in known.items() if key not in found and (*key.split(":", 2)[:2], id_) in taken}
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """A place in a declared spec that holds a name; `path` leads from the spec to the name's own scalar."""

@@ -7,7 +7,8 @@
   started, it falls back to `previous_occurrence`, unless something later was handled in between.
 - An export run never goes back: an entry about a stage that it has left behind changes nothing.
 - Names lead to ids in one place: they are forgotten when a run says that the objects are somewhere else.
-- A name that leads to another id than before may change what was planned; one that is new changes nothing.
+- A name that leads to another id than before, or to none any more because another name has its id, may change
+  what was planned; one that is new changes nothing.
 - `Imported` and `Forgotten` are a person's word on an address: they end whatever is in doubt there.
 """
 
@@ -43,6 +44,7 @@ from reconciler.model.entry import (
     Settled,
 )
 from reconciler.model.errors import StateError
+from reconciler.model.naming import disproved
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Doubt, ExportRecord, ExportRun, Lease, Recorded, Resource, RunState
 from reconciler.model.values import Address
@@ -347,9 +349,11 @@ class Fold:
 
     def _resolved(self, entry: Resolved) -> None:
         known = self.recorded.names.get(entry.provider, {})
-        if any(known.get(name, id_) != id_ for name, id_ in entry.names.items()):
+        wrong = disproved(known, entry.names)
+        if wrong or any(known.get(name, id_) != id_ for name, id_ in entry.names.items()):
             self._changed()
-        self._put(self.recorded.names, entry.provider, {**known, **entry.names})
+        kept = {name: id_ for name, id_ in known.items() if name not in wrong}
+        self._put(self.recorded.names, entry.provider, {**kept, **entry.names})
 
 
 def _restore(table: dict[K, V], key: K) -> Callable[[], None]:

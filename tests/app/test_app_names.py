@@ -482,6 +482,55 @@ def test_a_saved_plan_with_other_ids_than_the_log_knows_teaches_it_those(project
     assert plan(wired).steps == ()
 
 
+def test_a_name_whose_id_another_one_has_now_is_looked_up_again(project: Any, change: Any, asked: Any) -> None:
+    run(project(SAVED))
+    change("pipefy_pipe", "301000003", name="Hiring")
+    change("pipefy_pipe", "301000005", name="Recruiting")
+    both = SAVED.replace("[{name: Hiring}]", "[{name: Hiring}, {name: Recruiting}]")
+    run(project(both))
+    assert asked == [1, 1, 1]
+    (resource,) = recorded(project(both)).resources.values()
+    assert resource.spec["pipeIds"] == [301000003, 301000005], "not one of them, for two names"
+    assert plan(project(both), refresh=True).steps == ()
+    change("pipefy_pipe", "301000005", name="Hired")
+    third = SAVED.replace("name: saved", "name: third").replace("Hiring", "Hired")
+    wired = project(both, third)
+    run(wired, select=("pipefy/report/third",))
+    assert set(recorded(wired).names["pipefy"]) == {"pipe:name:Hiring", "pipe:name:Hired"}
+    with pytest.raises(InvalidManifests):
+        run(wired)
+
+
+def test_a_saved_plan_that_found_nothing_to_do_teaches_the_log_why(project: Any, change: Any) -> None:
+    run(project(SAVED))
+    run(project(SAVED.replace("pipes: [{name: Hiring}]", "pipeIds: [301000003]")))
+    change("pipefy_pipe", "301000005", name="Recruiting")
+    change("pipefy_pipe", "301000003", name="Hiring")
+    wired = project(SAVED, PLAIN)
+    made = plan(wired, refresh=True)
+    assert {step.address.name for step in made.steps} == {"sales"}
+    run(wired, saved=save(wired, made))
+    assert plan(wired).steps == ()
+
+
+def test_a_saved_plan_with_other_ids_is_not_performed_unless_the_log_can_learn_them(
+    project: Any, change: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project(SAVED))
+    change("pipefy_pipe", "301000005", name="Recruiting")
+    change("pipefy_pipe", "301000003", name="Hiring")
+    wired = project(SAVED)
+    file, before = save(wired, plan(wired, refresh=True)), recorded(wired)
+
+    async def unavailable(*_: Any) -> Any:
+        raise Unavailable("not today")
+
+    monkeypatch.setattr("reconciler.providers.pipefy.names.resolve", unavailable)
+    with pytest.raises(Unavailable):
+        run(wired, saved=file)
+    assert recorded(wired) == before
+
+
 def test_a_saved_plan_of_what_the_log_knows_asks_nobody(project: Any, asked: Any) -> None:
     run(project(SAVED, REPORT))
     changed = project(SAVED.replace("[title]", "[title, status]"), REPORT)

@@ -204,7 +204,7 @@ def test_an_interrupt_while_an_export_is_waited_for_leaves_it_in_flight(program:
 
 def test_two_applies_at_once_make_one_object(program: Program) -> None:
     program.write("manifests/all.yaml", many(8))
-    assert program("sandbox", "faults", "add", "blue:createReport:delay=0.2*always").code == 0
+    assert program("sandbox", "faults", "add", "blue:createReport:delay=1.5*always").code == 0
     both = [started(program, "apply", "--sandbox", "--yes", "--format", "json") for _ in range(2)]
     told = [process.communicate(timeout=60) for process in both]
     assert sorted(process.returncode for process in both) == [0, 5], told

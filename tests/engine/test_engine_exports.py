@@ -254,6 +254,17 @@ def test_a_deadline_of_its_own_wins_over_everybodys(own: dict[str, int], waited:
     )
 
 
+@pytest.mark.parametrize("own", [90, 3600])
+def test_a_deadline_declared_while_an_export_is_in_flight_counts_at_once(own: int) -> None:
+    world = world_with(PROCESSING)
+    asyncio.run(world.apply(export("x", {"deadline": 600}), wait=False))
+    world.process()
+    asyncio.run(world.apply(update("x", None, {"deadline": own}), deadline=300))
+    assert world.last("export.accepted")["reason"] == (
+        f"still processing, after {own} s of waiting; the next apply picks it up"
+    )
+
+
 def test_a_deadline_after_questions_that_failed_says_so() -> None:
     world = world_with(PROCESSING)
     world.provider.asking = [Unavailable("500")] * 9

@@ -175,7 +175,9 @@ def test_a_workspace_is_named_by_exactly_one_key(entry: Any, found: Any) -> None
         ([{"role": "EDITOR", "userId": "u", "email": "e"}], [("two-names", ("reportUsers", 0, "email"))]),
         ([{"role": "EDITOR", "email": ""}], [("blank", ("reportUsers", 0, "email"))]),
         ([{"role": "EDITOR", "userId": "\t"}], [("blank", ("reportUsers", 0, "userId"))]),
-        ([{"role": "EDITOR", "userId": None, "email": "e"}], []),
+        ([{"role": "EDITOR", "userId": None, "email": "sana@acme.example"}], []),
+        ([{"role": "EDITOR", "email": "Sana <sana@acme.example>"}], [("bad-email", ("reportUsers", 0, "email"))]),
+        ([{"role": "EDITOR", "email": "a@b.example, c@d.example"}], [("bad-email", ("reportUsers", 0, "email"))]),
     ],
 )
 def test_a_person_is_given_by_exactly_one_key(shared: Any, found: Any) -> None:
@@ -402,7 +404,7 @@ def test_an_organization_that_is_not_ours_is_an_error(emulators: World) -> None:
         {},
         {"projectList": None},
         {"projectList": {"items": [{"id": "1"}], "pipes": [{"id": "1"}]}},
-        {"projectList": {"items": [], "pipes": [{"id": "1", "name": None}]}},
+        {"projectList": {"items": [{"id": "1", "slug": "a", "name": None}], "pipes": [{"id": None, "name": "A"}]}},
         {"projectList": {"items": [{"id": 1, "slug": "a", "name": "A"}], "pipes": [{"id": 1, "name": "A"}]}},
         {"projectList": {"items": [{"id": "", "slug": "a", "name": "A"}], "pipes": [{"id": "", "name": "A"}]}},
     ],
@@ -417,6 +419,14 @@ def test_a_list_that_cannot_be_read_says_so(data: Any) -> None:
         asyncio.run(names.resolve(blue, "o", [workspace("slug", "a")]))
     with pytest.raises(Unavailable, match="cannot be read"):
         asyncio.run(pipefy_names.resolve(pipefy, 1, [pipe("a")]))
+
+
+def test_a_pipe_without_a_name_is_nobodys() -> None:
+    from reconciler.providers.pipefy import names
+
+    pipefy: Any = Says({"organization": {"pipes": [{"id": "1", "name": None}, None, {"id": "2", "name": "A"}]}})
+    answers = asyncio.run(names.resolve(pipefy, 1, [pipe("A"), pipe("B")]))
+    assert answers == {pipe("A"): Found("2"), pipe("B"): Unfound(("A",))}
 
 
 def test_a_list_without_end_is_given_up() -> None:

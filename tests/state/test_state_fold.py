@@ -546,6 +546,14 @@ def test_names_are_known_until_they_lead_elsewhere() -> None:
     fold(recorded, [Resolved("r3", at(3), "blue", {"workspace:slug:a": "9"})])
     assert recorded.names["blue"]["workspace:slug:a"] == "9"
     assert (recorded.position, recorded.changed) == (4, 4), "what was planned with the other id is stale"
+    fold(recorded, [Resolved("r4", at(4), "blue", {"workspace:slug:c": "2", "workspace:name:c": "9"})])
+    assert recorded.names["blue"] == {
+        "workspace:slug:a": "9",
+        "user:email:x": "4",
+        "workspace:slug:c": "2",
+        "workspace:name:c": "9",
+    }, "a workspace has one slug and one name at a time"
+    assert recorded.changed == 5
 
 
 def test_names_are_forgotten_where_the_objects_are_somewhere_else() -> None:

@@ -43,6 +43,7 @@ metadata: {name: NAME}
 spec:
   pipeIds: [301000001]
   columns: [priority, title]
+  deadline: 30m
 """
 REFERRING = """\
 apiVersion: pipefy/v1

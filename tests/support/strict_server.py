@@ -136,13 +136,17 @@ class Blue:
         self.world = world
         self.projects = {"project_1", "project_2", "project_3"}
         self.users = {"user_1", "user_2", "user_3"}
+        self.hidden: set[str] = set()
         self.trims = False
+        self.repeats = False
 
     def root(self) -> dict[str, Any]:
         return {
             "company": self.company,
             "report": self.report,
             "reports": self.reports,
+            "projectList": self.project_list,
+            "companyUserList": self.user_list,
             "createReport": self.create,
             "updateReport": self.update,
             "deleteReport": self.delete,
@@ -167,6 +171,28 @@ class Blue:
             "hasNextPage": skip + take < len(found),
             "hasPreviousPage": skip > 0,
         }
+
+    def project_list(self, _info: Any, filter: dict[str, Any], skip: int, take: int, **_: Any) -> dict[str, Any]:  # noqa: A002
+        if set(filter["companyIds"]) - {COMPANY_ID, COMPANY_SLUG} or filter.get("archived") is not False:
+            raise refuse("Company was not found.", "COMPANY_NOT_FOUND")
+        found = [
+            {"id": key, "slug": key.replace("_", "-"), "name": f"Name of {key[:9]}"} for key in sorted(self.projects)
+        ]
+        return self._page(found, "items", skip, min(take, 40))  # a page that is too large is cut without a word
+
+    def user_list(self, _info: Any, companyId: str, skip: int = 0, **_: Any) -> dict[str, Any]:  # noqa: N803
+        if companyId not in (COMPANY_ID, COMPANY_SLUG):
+            raise refuse("Company was not found.", "COMPANY_NOT_FOUND")
+        found = [
+            {"id": key, "email": "" if key in self.hidden else f"{key}@Acme.example", "fullName": f"User {key}"}
+            for key in sorted(self.users)
+        ]
+        return self._page(found, "users", skip, 200)
+
+    def _page(self, found: list[dict[str, Any]], name: str, skip: int, take: int) -> dict[str, Any]:
+        begin = 0 if self.repeats else skip
+        info = {"hasNextPage": self.repeats or skip + take < len(found), "hasPreviousPage": skip > 0}
+        return {name: found[begin : begin + take], "pageInfo": info, "totalCount": len(found)}
 
     def create(self, _info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
         self._limits(input, "Cannot create report: ")
@@ -268,6 +294,7 @@ class Pipefy:
 
     def root(self) -> dict[str, Any]:
         return {
+            "organization": self.organization,
             "organizationReports": self.reports,
             "organizationReport": self.report,
             "organizationReportExport": self.status,
@@ -276,6 +303,10 @@ class Pipefy:
             "deleteOrganizationReport": self.delete,
             "exportOrganizationReport": self.export,
         }
+
+    def organization(self, _info: Any, id: str) -> dict[str, Any]:  # noqa: A002
+        self._mine(id)
+        return {"id": id, "pipes": [{"id": pipe, "name": f"Pipe {pipe}"} for pipe in sorted(self.reachable)]}
 
     def reports(self, _info: Any, organizationId: str, first: int | None = None, after: str | None = None) -> Any:  # noqa: N803
         self._mine(organizationId)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -27,6 +28,10 @@ WORKSPACE: Final = ("blue", "workspace")
 USER: Final = ("blue", "user")
 KEYS: Final = ("slug", "name")
 
+EMAIL: Final = r"^[^\s@<>(),;]+@[^\s@<>(),;]+$"
+"""What every e-mail address looks like, and no name or list of addresses does."""
+
+_EMAIL: Final = re.compile(EMAIL)
 _PAGE: Final = 100
 _LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
@@ -86,6 +91,9 @@ def check_users(users: Collection[JSONObject]) -> Iterator[Violation]:
             yield Violation((*path, "email"), "two-names", "userId and email exclude each other", "keep one of them")
         elif not user[given[0]].strip():
             yield blank((*path, given[0]), given[0])
+        elif given == ["email"] and not _EMAIL.search(user["email"]):
+            message = f"{user['email'][:80]!r} is not an e-mail address"
+            yield Violation((*path, "email"), "bad-email", message, "write one address alone: sana@acme.example")
     for key in ("userId", "email"):
         known = [(index, str(user[key])) for index, user in enumerate(users) if user.get(key) is not None]
         for place in repeated(_folded(text) if key == "email" else text for _, text in known):

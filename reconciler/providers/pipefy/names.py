@@ -67,7 +67,8 @@ async def resolve(client: Reader, organization: int, names: Collection[Name]) ->
     answer = await client.query(documents.PIPES, {"id": str(organization)})
     try:
         pipes = (answer.data or {})["organization"]["pipes"] or ()
-        known = naming.grouped(naming.known(pipe["id"], pipe["name"], pipe["name"]) for pipe in pipes if pipe)
+        named = [pipe for pipe in pipes if pipe and pipe["name"] is not None]
+        known = naming.grouped(naming.known(pipe["id"], pipe["name"], pipe["name"]) for pipe in named)
     except (KeyError, TypeError, AttributeError) as error:
         raise Unavailable(
             f"Pipefy's list of pipes of organization {organization} cannot be read",
