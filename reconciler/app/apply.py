@@ -206,7 +206,7 @@ class _Apply:
         log = Log(backend, self.wiring.clock)
         async with AsyncExitStack() as stack:
             providers = await self._connect(stack, names)
-            stop = stack.enter_context(stop_on_signal())
+            stop = stack.enter_context(stop_on_signal(self.talk.note))
             await stack.enter_async_context(self._lease(log, self._started()))
             await settle(
                 run=self.name,
@@ -294,7 +294,7 @@ class _Apply:
         addresses = [*(step.address for step in plan.steps), *(pending.address for pending in plan.pending)]
         async with AsyncExitStack() as stack:
             providers = await self._connect(stack, {address.provider for address in addresses})
-            stop = stack.enter_context(stop_on_signal())
+            stop = stack.enter_context(stop_on_signal(self.talk.note))
             leased = await stack.enter_async_context(AsyncExitStack())
             started = self._started(plan=saved.digest if saved else None, places=planner.known_places(self.targets))
             learned = [Resolved(self.name, self._now(), provider, found) for provider, found in self.learned.items()]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[asyncio.Event]:
-    """Yield an event that the first SIGINT, SIGTERM or SIGHUP sets; the second cancels the current task.
+def stop_on_signal(note: Callable[[str], None]) -> Iterator[asyncio.Event]:
+    """Yield an event that the first SIGINT, SIGTERM or SIGHUP sets, which `note` is told; the second cancels the
+    current task.
 
     Where the event loop cannot watch signals (Windows), Ctrl-C raises KeyboardInterrupt as usual.
     """
@@ -20,7 +21,9 @@ def stop_on_signal() -> Iterator[asyncio.Event]:
     watched: list[signal.Signals] = []
 
     def interrupted() -> None:
-        if stop.is_set() and task is not None:
+        if not stop.is_set():
+            note("interrupted: what is in flight is finished first; once more stops at once")
+        elif task is not None:
             task.cancel()
         stop.set()
 

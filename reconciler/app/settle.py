@@ -47,7 +47,7 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
         )
         run = secrets.token_hex(8)
         lease = take_lease(log, run=run, holder=this_holder("state settle"), clock=wiring.clock)
-        stop = stack.enter_context(stop_on_signal())
+        stop = stack.enter_context(stop_on_signal(note))
         async with lease:
             await settle(
                 run=run,

@@ -11,22 +11,24 @@ from reconciler.model.values import JSON, JSONObject
 from reconciler.render.escape import plain
 from reconciler.render.words import paint
 
-_WIDTH: Final = 100
+WIDEST: Final = 100
+_NARROW: Final = 30
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _MEANT: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
-def explanation_text(told: JSONObject, *, color: bool = False) -> str:
-    """Return an explanation (see `app.explain`) as text; lines are as wide as a page."""
+def explanation_text(told: JSONObject, *, color: bool = False, width: int = WIDEST) -> str:
+    """Return an explanation (see `app.explain`) as text; sentences are wrapped at `width`, or at that of a page."""
+    width = min(width, WIDEST)
     parts = []
     if told["title"]:
         head = paint(plain(told["title"]), "bold", color=color)
         parts.append("\n".join([head, told["type"]] if "type" in told else [head]))
-    parts.extend("\n".join(_wrapped(each)) for each in told["description"].split("\n\n") if each)
-    if facts := "\n".join(_facts(told)):
+    parts.extend("\n".join(_wrapped(each, width)) for each in told["description"].split("\n\n") if each)
+    if facts := "\n".join(_facts(told, width)):
         parts.append(facts)
     if entries := told.get("entries"):
-        parts.append("\n".join(_table(entries, color=color)))
+        parts.append("\n".join(_table(entries, width, color=color)))
     if "example" in told:
         parts.append("Example:\n" + "\n".join(f"  {line}" for line in yaml_lines(told["example"])))
     if "documentation" in told:
@@ -34,26 +36,30 @@ def explanation_text(told: JSONObject, *, color: bool = False) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(told: JSONObject) -> Iterator[str]:
+def _facts(told: JSONObject, width: int) -> Iterator[str]:
     if "values" in told:
-        yield from _wrapped("Values: " + ", ".join(map(_scalar, told["values"])))
+        yield from _wrapped("Values: " + ", ".join(map(_scalar, told["values"])), width)
     if "default" in told:
         yield f"Default: {_scalar(told['default'])}"
     if "limits" in told:
-        yield from _wrapped("Limits: " + "; ".join(told["limits"]))
+        yield from _wrapped("Limits: " + "; ".join(told["limits"]), width)
 
 
-def _table(entries: list[JSONObject], *, color: bool) -> Iterator[str]:
+def _table(entries: list[JSONObject], width: int, *, color: bool) -> Iterator[str]:
     """A line for each entry, more where its description is long; what is required is marked."""
     marks = any(entry.get("required") for entry in entries)
     name = max(len(entry["name"]) for entry in entries)
     sort = max(len(entry.get("type", "")) for entry in entries)
     margin = (2 if marks else 0) + name + 2 + (sort + 2 if sort else 0)
+    below = width - margin < _NARROW
+    margin = 6 if below else margin
     for entry in entries:
         mark = ("* " if entry.get("required") else "  ") if marks else ""
         title = paint(entry["name"], "cyan", color=color) + " " * (name - len(entry["name"]))
         kind = f"{entry.get('type', ''):{sort}}  " if sort else ""
-        said = _wrapped(entry["description"].partition("\n")[0], _WIDTH - margin) or [""]
+        said = _wrapped(entry["description"].partition("\n")[0], width - margin) or [""]
+        if below:
+            said = ["", *said]
         yield f"{mark}{title}  {kind}{said[0]}".rstrip()
         yield from (" " * margin + line for line in said[1:])
     if marks:
@@ -61,10 +67,10 @@ def _table(entries: list[JSONObject], *, color: bool) -> Iterator[str]:
         yield "* required"
 
 
-def _wrapped(text: str, width: int = _WIDTH) -> list[str]:
+def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(plain(text), max(width, 30), break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(plain(text), max(width, _NARROW), break_long_words=False, break_on_hyphens=False)
 
 
 def yaml_lines(value: JSON) -> list[str]:

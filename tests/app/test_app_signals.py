@@ -17,7 +17,7 @@ def test_the_first_signal_asks_and_the_second_cancels(number: signal.Signals) ->
     told: list[str] = []
 
     async def work() -> None:
-        with stop_on_signal() as stop:
+        with stop_on_signal(told.append) as stop:
             signal.raise_signal(number)
             await asyncio.wait_for(stop.wait(), 5)
             told.append("asked")
@@ -27,14 +27,14 @@ def test_the_first_signal_asks_and_the_second_cancels(number: signal.Signals) ->
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(work())
-    assert told == ["asked"]
+    assert told == ["interrupted: what is in flight is finished first; once more stops at once", "asked"]
 
 
 def test_where_signals_cannot_be_watched_nothing_changes() -> None:
     seen: list[bool] = []
 
     async def work() -> None:
-        with stop_on_signal() as stop:
+        with stop_on_signal(print) as stop:
             seen.append(stop.is_set())
 
     def elsewhere() -> None:

@@ -438,6 +438,21 @@ def test_a_list_without_end_is_given_up() -> None:
         asyncio.run(names.resolve(blue, "o", [workspace("slug", "a")]))
 
 
+def test_a_list_of_reports_without_end_is_given_up() -> None:
+    from reconciler.providers.blue.provider import BlueProvider
+
+    report = {
+        "id": "r",
+        "title": "T",
+        "dataSources": [],
+        "createdAt": "2026-01-01T00:00:00Z",
+        "updatedAt": "2026-01-01T00:00:00Z",
+    }
+    client: Any = Says({"reports": {"items": [report], "hasNextPage": True, "totalCount": 1}, "company": {"id": "o"}})
+    with pytest.raises(Unavailable, match="repeats a page"):
+        asyncio.run(BlueProvider(client, {}, "o").list_all())
+
+
 def test_addresses_that_only_fold_to_the_same_are_two_people(emulators: World) -> None:
     doc = emulators.store.get("blue_user", "cmuser000000000000000sana")
     assert doc is not None

@@ -23,6 +23,8 @@ ORGANIZATION_HEADER: Final = "blue-org-id"
 
 _PAGE: Final = 50
 _PASSES: Final = 3
+_IDLE_PAGES: Final = 10
+"""Pages in a row that show nothing new until the list is taken to have no end."""
 _NOT_FOUND: Final = "REPORT_NOT_FOUND"
 _NO_COMPANY: Final = "COMPANY_NOT_FOUND"
 
@@ -127,14 +129,19 @@ class BlueProvider(ServiceProvider):
     async def _list_once(self) -> tuple[dict[str, Live], set[int]]:
         found: dict[str, Live] = {}
         counts: set[int] = set()
-        skip = 0
+        skip = idle = 0
         while True:
             variables = {"filter": {"companyId": self._organization}, "skip": skip, "take": _PAGE}
             answer = await self._client.query(documents.REPORTS, variables)
             page = (answer.data or {}).get("reports")
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise Unavailable("Blue's list of reports cannot be read")
+            before = len(found)
             found |= {live.id: live for live in map(self.node, page["items"])}
+            # Reports that are changed meanwhile move to the front and push others back: a page or two may be old news.
+            idle = idle + 1 if len(found) == before else 0
+            if idle > _IDLE_PAGES:
+                raise Unavailable("Blue's list of reports repeats a page without end", "run it again")
             counts.add(page.get("totalCount", -1))
             skip += len(page["items"])
             if not page.get("hasNextPage") or not page["items"]:
