@@ -11,7 +11,6 @@ def expand(wiring: Wiring, desired: Desired, *, loadable: bool) -> list[tuple[Ma
     """Return every manifest, by address, with a document that declares the same and needs no values.
 
     With `loadable`, text that looks like a template is escaped, so that loading the document gives the text again.
-    What a manifest said about lint is not in the document: it is about the file it stood in.
     """
     if not loadable:
         return [(manifest, _document(wiring, manifest)) for manifest in desired.manifests]
@@ -23,10 +22,12 @@ def expand(wiring: Wiring, desired: Desired, *, loadable: bool) -> list[tuple[Ma
 def _document(wiring: Wiring, manifest: Manifest) -> JSONObject:
     """The lifecycle is always there, for the defaults of a project must not change it again."""
     labels = {"labels": dict(manifest.labels)} if manifest.labels else {}
+    lint = {"lint": {"ignore": dict(manifest.ignored)}} if manifest.ignored else {}
     return {
         "apiVersion": manifest.api_version,
         "kind": wiring.kind(manifest.address).kind,
         "metadata": {"name": manifest.address.name, **labels},
         "lifecycle": {"protect": manifest.lifecycle.protect, "onRemove": manifest.lifecycle.on_remove.value},
+        **lint,
         "spec": manifest.spec,
     }

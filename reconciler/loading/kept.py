@@ -60,11 +60,13 @@ def _manifest(manifest: Manifest) -> JSON:
         manifest.entry,
         [[path, _span(span)] for path, span in manifest.inherited.items()],
         [[path, _span(place.span), place.source] for path, place in manifest.places.items()],
+        dict(manifest.ignored),
     ]
 
 
 def _read_manifest(value: JSON) -> Manifest:
-    address, version, spec, origin, labels, (protect, on_remove), references, entry, inherited, places = value
+    address, version, spec, origin, labels, (protect, on_remove), references, entry, inherited, *rest = value
+    places, ignored = rest
     return Manifest(
         Address(*address.split("/")),
         version,
@@ -76,6 +78,7 @@ def _read_manifest(value: JSON) -> Manifest:
         entry,
         {_path(path): Span(*span) for path, span in inherited},
         {_path(path): Place(Span(*span), source) for path, span, source in places},
+        ignored,
     )
 
 

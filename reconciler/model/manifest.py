@@ -34,7 +34,8 @@ class Manifest:
     `spec` is the declared spec with defaults merged and templates rendered, plain JSON, not yet normalised.
     `origin` is the place of its document's `metadata.name`; `entry` the key of the forEach entry it was made for.
     `inherited` says where a field came from that is a default: by paths from the document.
-    `places` says where the names stand that have to be looked up, by paths from the spec.
+    `places` says where the names stand that have to be looked up, by paths from the spec.  `ignored` are the
+    lint rules that its document opts out of, with reasons.
     """
 
     address: Address
@@ -47,6 +48,7 @@ class Manifest:
     entry: str = ""
     inherited: Mapping[Path, Span] = field(default_factory=dict)
     places: Mapping[Path, Place] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

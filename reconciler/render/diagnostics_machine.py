@@ -104,9 +104,11 @@ def _command(diagnostic: Diagnostic) -> str:
     properties: list[tuple[str, object]] = []
     span = diagnostic.span
     if span:
-        properties += [("file", span.file), ("line", span.line), ("col", span.column)]
-        if span.line == span.end_line:  # with another last line the columns would be ignored
-            properties += [("endLine", span.end_line), ("endColumn", span.end_column)]
+        properties += [("file", span.file), ("line", span.line)]
+        if span.line == span.end_line:
+            properties += [("endLine", span.end_line), ("col", span.column), ("endColumn", span.end_column)]
+        else:  # beside another last line the column would be ignored
+            properties.append(("col", span.column))
     properties.append(("title", diagnostic.code))
     listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties)
     hint = f"%0Ahint: {_data(diagnostic.hint)}" if diagnostic.hint else ""

@@ -434,6 +434,7 @@ MANIFESTS = st.builds(
     TEXT,
     st.dictionaries(PATHS, SPANS, max_size=2),
     st.dictionaries(PATHS, st.builds(Place, SPANS, TEXT), max_size=2),
+    st.dictionaries(TEXT, TEXT, max_size=2),
 )
 PROJECTS = st.builds(
     Project,
@@ -466,7 +467,7 @@ def test_warnings_come_with_the_diagnostics():
 def test_no_field_is_forgotten():
     """Whoever adds a field to these adds it to `kept`, to the strategies above, and here."""
     expected = {
-        Manifest: 10,
+        Manifest: 11,
         Project: 5,
         ProviderSettings: 3,
         Safety: 2,
