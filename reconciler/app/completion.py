@@ -59,6 +59,25 @@ def switches(wiring: Wiring, begun: str) -> list[str]:
     return _sorted(f"{name}={value}" for name, switch in known.items() for value in switch.values)
 
 
+def schemas(wiring: Wiring, begun: str) -> list[str]:
+    """The names of the schemas."""
+    from reconciler.app.schema import files
+
+    return _sorted(files.schemas(wiring))
+
+
+def faults(wiring: Wiring, begun: str) -> list[str]:
+    """The faults of the sandbox, of any operation or of the one that is typed; a kind's argument is left to type."""
+    service, _, rest = begun.partition(":")
+    operation, colon, _ = rest.partition(":")
+    kinds = sandbox_module("faults").KINDS
+    return _sorted(
+        f"{each}:{operation if colon and each == service else '*'}:{kind}"
+        for each in {kind.provider for kind in wiring.kinds}
+        for kind in kinds
+    )
+
+
 def _sorted(names: Iterable[str]) -> list[str]:
     return sorted({name for name in names if _SAFE.fullmatch(name)})[:_MOST]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Final
 
@@ -13,13 +14,27 @@ from reconciler.app.schema.walk import resolved
 from reconciler.app.wiring import Wiring
 from reconciler.model.errors import Usage
 from reconciler.model.lint import Rule
-from reconciler.model.values import JSON, JSONObject
+from reconciler.model.values import JSON, NAME, JSONObject
 
 _OWN: Final = {
     "project": "The project file, reconciler.yaml: settings of all manifests.",
     "environment": "environments/<name>.yaml: the values and defaults of one environment.",
     "lint": "The lint rules.",
+    "templates": "What templates may use: `{{ values.… }}` and the like.",
 }
+_SEEN: Final = {
+    "values": "The values of the environment, with those of --set on top.",
+    "each": "In a manifest with forEach: each.key and each.value of the entry.",
+    "env": "The name of the environment.",
+    "project": "The name of the project.",
+    "variables": "The environment variables that the project file lists in spec.variables.",
+    "range(n)": "The numbers from 0 to n - 1.",
+    "{% if %}": "What stands up to {% endif %} only under a condition; {% elif %} and {% else %} as well.",
+    "{% for %}": "What stands up to {% endfor %} for every entry of a list.",
+    "{% raw %}": "What stands up to {% endraw %} as it is, braces and all.",
+}
+_CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
+_REPEATED: Final = ("defaults", "rules", "ignore")  # their insides are explained elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +44,14 @@ class _Topic:
     name: str
     spellings: tuple[str, ...]
     schema: Callable[[], JSONObject]
+    former: bool = False
 
 
 def explain(wiring: Wiring, text: str) -> JSONObject:
-    """Explain what `text` names: nothing (a list of everything), `lint`, a rule, or a kind or document of ours with
-    the way to one of its fields.  Lists are walked with or without an index.
+    """Explain what `text` names: nothing (a list of everything), `lint`, `templates`, a rule, or a kind or document of
+    ours with the way to one of its fields.  Lists are walked with or without an index, what nests in itself is
+    explained once, and the name of a resource behind its kind is left out.  A provider, a kind alone or a field alone
+    names everything that ends in it.
 
     The answer has `title`, `description` and, where there are any, `type`, `default`, `values`, `limits`,
     `documentation`, `entries` (what is inside, each with `name` and `description`) and `example` (a part of a
@@ -41,18 +59,26 @@ def explain(wiring: Wiring, text: str) -> JSONObject:
     """
     asked = text.strip()
     rules = {rule.id: rule for rule in plain.rules(wiring.kinds)}
-    if not asked:
-        return _everything(wiring)
-    if asked == "lint":
-        return _lint(rules)
-    if asked in rules:
-        return _rule(rules[asked])
+    pages: dict[str, Callable[[], JSONObject]] = {"": partial(_everything, wiring), "templates": _templates}
+    pages["lint"] = partial(_lint, rules)
+    pages |= {name: partial(_rule, rule) for name, rule in rules.items()}
+    if asked in pages:
+        return pages[asked]()
     topics = _topics(wiring, list(rules.values()))
     for topic in topics:
         way = _way(asked, topic)
         if way is not None:
             return _field(topic, way)
-    raise Usage(f"there is nothing called {asked!r} to explain", _near(asked, [topic.name for topic in topics], rules))
+    called = _called(wiring, topics, asked)
+    if len(called) == 1:
+        return explain(wiring, called[0]["name"])
+    if called:
+        return {"title": "", "description": f"{asked} is several things:", "entries": called}
+    close = get_close_matches(asked, rules, 1, 0.85)  # codes of errors are a little like ids of rules
+    hint = _near(asked, [*(topic.name for topic in topics), "lint", "templates"], close)
+    if not close and _CODE.fullmatch(asked):
+        hint += "\nif it is the code of an error, the message beside it says what to do"
+    raise Usage(f"there is nothing called {asked!r} to explain", hint)
 
 
 def completions(wiring: Wiring, text: str) -> list[str]:
@@ -61,7 +87,7 @@ def completions(wiring: Wiring, text: str) -> list[str]:
     topics = _topics(wiring, rules)
     before, dot, _ = text.rpartition(".")
     if not dot:
-        return [*(topic.name for topic in topics), "lint", *(rule.id for rule in rules)]
+        return [*(topic.name for topic in topics), "lint", "templates", *(rule.id for rule in rules)]
     for topic in topics:
         way = _way(before, topic)
         if way is not None:
@@ -99,6 +125,53 @@ def _rule(rule: Rule) -> JSONObject:
     }
 
 
+def _templates() -> JSONObject:
+    from reconciler.loading.templating.filters import FILTERS
+
+    return {
+        "title": "templates",
+        "description": "Every text of a manifest's metadata, lifecycle, forEach and spec, and of defaults, may have "
+        "expressions such as {{ values.x }}. An expression that is all of a text keeps its type: a number stays a "
+        "number. What is not defined is an error; `| default(…)` says what stands in for it.\n\n"
+        f"Filters: {', '.join(FILTERS)}.",
+        "entries": [{"name": name, "description": what} for name, what in _SEEN.items()],
+        "example": {"spec": {"title": "{{ each.value.title | default(each.key) | upper }}"}},
+    }
+
+
+def _called(wiring: Wiring, topics: Sequence[_Topic], asked: str) -> list[JSONObject]:
+    """The kinds of a provider or of a name, and the fields of which this is the last part of the way, each with what
+    it is."""
+    word, found = asked.casefold(), []
+    for kind in wiring.kinds:
+        if word in (kind.provider, kind.kind.lower()):
+            name = f"{kind.provider}/{kind.kind.lower()}"
+            found.append({"name": name, "description": plain.spec(kind)["description"]})
+    for topic in topics:
+        if not topic.former:
+            found += [each for each in _below(topic) if each["name"].casefold().endswith(f".{word}")]
+    return found
+
+
+def _below(topic: _Topic) -> Iterator[JSONObject]:
+    """Every field of a topic."""
+    made = topic.schema()
+    definitions = made["$defs"]
+
+    def walk(schema: JSONObject, way: list[str]) -> Iterator[JSONObject]:
+        holder = words.inside(schema, definitions)
+        for name, what in holder.get("properties", {}).items():
+            further = [*way, name]
+            said = resolved(what, definitions)
+            if name not in way:
+                told = said.get("description", "").split("\n")[0].split(". ")[0].rstrip(".")
+                yield {"name": _title(topic, further), "description": f"{told}."}
+                if name not in _REPEATED:
+                    yield from walk(said, further)
+
+    return walk(made, [])
+
+
 def _topics(wiring: Wiring, rules: Sequence[Rule]) -> list[_Topic]:
     """Everything that has fields; former versions come last."""
     found, former_ones = [], []
@@ -109,7 +182,9 @@ def _topics(wiring: Wiring, rules: Sequence[Rule]) -> list[_Topic]:
         found.append(_Topic(name, spellings, partial(plain.manifest, kind, rules)))
         for former in kind.former:
             spellings = _spelled(former.api_version, word)
-            former_ones.append(_Topic(spellings[0], spellings, partial(plain.manifest, kind, rules, former)))
+            former_ones.append(
+                _Topic(spellings[0], spellings, partial(plain.manifest, kind, rules, former), former=True)
+            )
     found.append(_Topic("project", ("project",), partial(plain.project, wiring.kinds, rules)))
     found.append(_Topic("environment", ("environment",), partial(plain.environment, wiring.kinds)))
     return found + former_ones
@@ -123,7 +198,11 @@ def _way(text: str, topic: _Topic) -> list[str] | None:
     """The fields that a text names behind a topic; None when it does not begin with that."""
     for spelling in topic.spellings:
         rest = text[len(spelling) :]
-        if text.lower().startswith(spelling) and rest[:1] in ("", ".", "["):
+        if not text.lower().startswith(spelling):
+            continue
+        if re.fullmatch(f"/{NAME.pattern}", rest):  # an address
+            return []
+        if rest[:1] in ("", ".", "["):
             return [step for step in re.sub(r"\[[0-9]*\]", "", rest).split(".") if step]
     return None
 
@@ -142,9 +221,10 @@ def _field(topic: _Topic, way: Sequence[str]) -> JSONObject:
             where = _title(topic, [name for name, _ in steps])
             known = [str(each) for each in holder.get("properties", ())]
             raise Usage(f"{where} has no field {step!r}", _near(step, known) if known else "it has no fields")
-        steps.append((step, holder))
+        if not steps or (step, holder.get("properties")) != (steps[-1][0], steps[-1][1].get("properties")):
+            steps.append((step, holder))
         at = found
-    made = {"title": _title(topic, way), **words.described(at, definitions)}
+    made = {"title": _title(topic, [name for name, _ in steps]), **words.described(at, definitions)}
     if steps:
         name, holder = steps[-1]
         made["type"] += ", required" if name in holder.get("required", ()) else ", optional"
@@ -152,7 +232,7 @@ def _field(topic: _Topic, way: Sequence[str]) -> JSONObject:
     else:
         beside = [each for each in words.fields(at, definitions) if each["name"] not in ("apiVersion", "kind", "spec")]
         made["entries"] = words.fields(spec, definitions) + beside
-    made["documentation"] = spec.get("documentation")
+    made["documentation"] = spec.get("documentation") if way[:1] in ([], ["spec"]) else None
     made["example"] = _example(at, steps, definitions)
     return {key: what for key, what in made.items() if what not in (None, [])}
 
@@ -170,9 +250,10 @@ def _example(at: JSONObject, steps: Sequence[tuple[str, JSONObject]], definition
         name, holder = steps[depth]
         value = {name: value}
         if depth > 1:
-            value = words.completed(value, holder, definitions)
-            if _listed(steps[depth - 1], definitions):
-                value = [value]
+            listed = _listed(steps[depth - 1], definitions)
+            usual = holder.get("examples", [{}])[0] if listed else {}
+            value = words.completed({**usual, **value}, holder, definitions)
+            value = [value] if listed else value
     return value
 
 
@@ -182,9 +263,9 @@ def _listed(step: tuple[str, JSONObject], definitions: words.Definitions) -> boo
     return "array" in (words.field(holder, name, definitions) or {}).get("type", ())
 
 
-def _near(word: str, known: Sequence[str], rules: Mapping[str, Rule] | None = None) -> str:
+def _near(word: str, known: Sequence[str], further: Sequence[str] = ()) -> str:
     from reconciler.loading.text.sources import did_you_mean
 
-    near = did_you_mean(word, [*known, "lint", *(rules or ())])
+    near = did_you_mean(word, [*known, *further])
     listed = f"known: {', '.join(known)}"
     return f"{near} {listed}" if near.startswith("did") else listed

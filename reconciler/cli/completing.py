@@ -38,8 +38,11 @@ def answer(instruction: str) -> int:
     return code
 
 
+_BREAKS: Final = ("=", ":")
+
+
 class _Bash(BashComplete):
-    """Bash breaks words at `=`; here they are whole again."""
+    """Bash breaks words at `=` and `:`; here they are whole again."""
 
     name = "bash"
     _begun = ""
@@ -48,7 +51,7 @@ class _Bash(BashComplete):
         args, incomplete = super().get_completion_args()
         words: list[str] = []
         for word in (*args, incomplete):
-            if words and (word == "=" or words[-1].endswith("=")):
+            if words and (word[:1] in _BREAKS or words[-1][-1:] in _BREAKS):
                 words[-1] += word
             else:
                 words.append(word)
@@ -56,9 +59,9 @@ class _Bash(BashComplete):
         return args, self._begun
 
     def format_completion(self, item: CompletionItem) -> str:
-        key, equals, _ = self._begun.rpartition("=")
-        if equals and not key.startswith("-"):
-            item.value = item.value.removeprefix(key + equals)
+        if not self._begun.startswith("-"):
+            before = max(map(self._begun.rfind, _BREAKS)) + 1
+            item.value = item.value.removeprefix(self._begun[:before])
         return super().format_completion(item)
 
 
@@ -84,6 +87,8 @@ _TYPES: Final[Mapping[str, Any]] = {
     "topic": _Names(completion.topics),
     "switches": _Names(completion.switches),
     "settings": _Names(completion.switches),
+    "name": _Names(completion.schemas),
+    "fault": _Names(completion.faults),
     "dir": click.Path(file_okay=False),
 }
 """What to offer, by the names of parameters: they mean the same in all commands."""

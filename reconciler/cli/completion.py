@@ -10,10 +10,17 @@ VARIABLE = "_RECONCILER_COMPLETE"
 """Set by the shells' scripts: what is asked for instead of running a command."""
 
 
+class _Shell(click.Choice[str]):
+    """A shell; a missing one is asked for in one line."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return f"Choose one of {', '.join(map(str, self.choices))}."
+
+
 @click.command("completion")
 @common
 @formats("text", "json")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=_Shell(["bash", "zsh", "fish"]))
 def command(shell: str, format_: str) -> None:
     """Print a script that teaches a shell to complete commands, options and names.
 

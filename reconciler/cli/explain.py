@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from typing import Any
 
 import click
 
@@ -16,13 +18,15 @@ from reconciler.cli.options import colored, common, formats, settings
 def command(topic: tuple[str, ...], format_: str) -> None:
     """Say what a kind, a field or a lint rule means, with an example.
 
-    For example `blue/report`, `blue/report.dataSources.filters`, `project.safety`, `environment`, `lint` or the
-    id of a rule; without anything, what there is to explain.  Needs no project.
+    For example `blue/report`, `blue/report.dataSources.filters`, `filter`, `project.safety`, `environment`,
+    `templates`, `lint` or the id of a rule; without anything, what there is to explain.  Needs no project.
     """
     from reconciler.app.explain import explain
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
     told = explain(Wiring(settings()), " ".join(topic))
-    shown = {"color": colored(sys.stdout)} if format_ == "text" else {}
+    shown: dict[str, Any] = {}
+    if format_ == "text":
+        shown = {"color": colored(sys.stdout), "width": shutil.get_terminal_size((100, 24)).columns}
     click.echo(renderer("explanation", format_)(told, **shown), nl=False)

@@ -41,7 +41,7 @@ def read_environment(folder: Folder, environment: str) -> Environment:
         file = f"{ENVIRONMENTS}/{name}.yaml"
         if not NAME.fullmatch(name) or not folder.has(file):
             if asked is not None or name != DEFAULT:
-                _refuse(folder, asked, f"there is no environment {clipped(name)}", _existing(folder))
+                _refuse(folder, asked, f"there is no environment {clipped(name)}", _existing(folder, name))
             break
         shape, asked = read_single(folder, file, EnvironmentShape)
         if shape is None or asked is None:
@@ -69,7 +69,9 @@ def _check_name(folder: Folder, document: Document, name: str, expected: str) ->
         note(folder.findings, document, [violation])
 
 
-def _existing(folder: Folder) -> str:
+def _existing(folder: Folder, name: str) -> str:
+    if NAME.fullmatch(name) and folder.has(f"{ENVIRONMENTS}/{name}.yml"):
+        return f"rename {name}.yml to {name}.yaml"
     try:
         files = sorted(os.listdir(folder.path / ENVIRONMENTS))
     except OSError:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.loading.rest import Rest
 from reconciler.loading.templating.templates import has_template
-from reconciler.loading.text.sources import clipped, did_you_mean
+from reconciler.loading.text.files import ENVIRONMENTS
+from reconciler.loading.text.sources import MAX_PER_FILE, clipped, did_you_mean
 from reconciler.loading.wording import validate
-from reconciler.model.diagnostic import Violation
+from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.values import JSONObject, Path, Reference
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ _ROUNDS: Final = 8
 """How often something else can be wrong once what is wrong is left out."""
 _OF_THE_WHOLE: Final = frozenset({"run-on-create", "empty-columns", "no-pipes"})
 """Codes of rules about fields that are not there."""
-_LACKS: Final = frozenset(
-    {"name-missing", "every-workspace", "implicit-every-workspace", "field-without-type", "filter-without-value"}
-)
-"""Codes of rules about something that is not there, inside a field."""
+_LACKS: Final = "name-missing"
+"""The code of a rule about something that is not there, inside a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,8 @@ class Kinds:
         if not found and not failed:
             rules = [_in_spec(rule, rule.path) for rule in kind.check(spec)]
             return Judged(rules, kind.references(spec))
+        if len(found) >= MAX_PER_FILE:
+            return Judged(found, ())
         rest = Rest(spec, {path[1:] for path in map(_gone, found) if path} | set(failed))
         for _ in range(_ROUNDS):
             again = {rest.written(path[1:]) for path in map(_gone, validate(model, rest.data, ("spec",))[1]) if path}
@@ -74,20 +75,24 @@ class Kinds:
         lacking = {each.path[1:] for each in found if each.code == "missing-field"}
         for rule in kind.check(rest.data):
             path = rest.written(rule.path)
-            if not _is_doubtful(rule.code, path, rest.gone | lacking):
+            if not (_is_doubtful(rule, path, rest, lacking) or _has_below(path, failed)):
                 found.append(_in_spec(rule, path))
         references = (Reference(rest.written(each.path), each.target) for each in kind.references(rest.data))
         return Judged(found, tuple(references))
 
-    def unknown(self, version: str, name: str) -> Violation:
-        """Say that there is no such kind, and which there are."""
+    def unknown(self, version: str, name: str, file: str) -> Violation:
+        """Say that there is no such kind as a document of a file asks for, and which there are."""
         listed = ", ".join(f"{each} {kind}" for each, kind in sorted(self._current))
         if has_template(version) or has_template(name):
             path: Path = ("apiVersion",) if has_template(version) else ("kind",)
             return Violation(path, "template", f"{path[0]} cannot be a template", f"supported: {listed}")
         if version == "reconciler/v1" and name in ("Project", "Environment"):
             place = "reconciler.yaml" if name == "Project" else "environments/<name>.yaml"
-            return Violation(("kind",), "unknown-kind", f"the {name} document is no manifest", f"put it into {place}")
+            folder, _, own = file.rpartition("/")
+            hint = f"put it into {place}"
+            if name == "Environment" and folder.rpartition("/")[2] == ENVIRONMENTS and own.endswith(".yml"):
+                hint = f"rename {own} to {own.removesuffix('.yml')}.yaml"
+            return Violation(("kind",), "unknown-kind", f"the {name} document is no manifest", hint)
         kinds = [kind for each, kind in (*self._current, *self._former) if each == version]
         if kinds:
             message = f"{version} has no kind {clipped(name)}"
@@ -115,10 +120,16 @@ def _gone(violation: Violation) -> Path:
     return path if len(path) > 1 else ()
 
 
-def _is_doubtful(code: str, path: Path, gone: Collection[Path]) -> bool:
-    """Whether what a rule says of a place may only follow from what was left out."""
-    if any(path[: len(each)] == each for each in gone):
+def _has_below(path: Path, failed: Collection[Path]) -> bool:
+    """Whether nobody knows a part of the field at a path."""
+    return path != () and any(each[: len(path)] == path for each in failed)
+
+
+def _is_doubtful(rule: Violation, path: Path, rest: Rest, lacking: Collection[Path]) -> bool:
+    """Whether what a rule says of a place may only follow from what was left out, or was not there."""
+    if path in lacking or rest.lost(path):
         return True
-    if code in _OF_THE_WHOLE:
-        return any(len(each) == 1 for each in gone)
-    return code in _LACKS and any(each[: len(path)] == path for each in gone)
+    if rule.code in _OF_THE_WHOLE:
+        return any(len(each) == 1 for each in (*rest.gone, *lacking)) or (path != () and rest.lost_some(path))
+    lacks = rule.severity is Severity.WARNING or rule.code == _LACKS
+    return lacks and rest.lost_some(path)

@@ -10,11 +10,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from reconciler.loading.entries import weight
 from reconciler.loading.text.marked import Document
-from reconciler.model.values import JSONObject, Path
+from reconciler.model.diagnostic import Violation
+from reconciler.model.values import JSONObject, Path, lookup
+
+MAX_INHERITED: Final = 500_000
+"""Values that big defaults may add to all manifests together."""
 
 _MERGED: Final[tuple[Path, ...]] = (("spec",), ("metadata", "labels"), ("lifecycle",))
 """The mappings whose keys can have defaults."""
+_SMALL: Final = 100
+"""Values in defaults that are not big."""
 
 
 class Layer(Protocol):
@@ -48,6 +55,34 @@ class Layered:
                 document, way = self.inherited[path[:length]]
                 return document, way + path[length:]
         return self.document, path
+
+
+class Inherited:
+    """How much defaults add to manifests: a big one, repeated in many, makes much of little text."""
+
+    def __init__(self) -> None:
+        self._weights: dict[tuple[int, Path], int] = {}
+        self._added = 0
+
+    def weight(self, layered: Layered) -> int:
+        """Return how many values of a manifest are defaults."""
+        return sum(self._weight(*held) for held in layered.inherited.values())
+
+    def add(self, layered: Layered, times: int = 1) -> list[Violation]:
+        """Count a manifest, so many times; return what is wrong when it is too much."""
+        weight = self.weight(layered)
+        self._added += weight * times if weight > _SMALL else 0
+        if self._added <= MAX_INHERITED:
+            return []
+        path = max(layered.inherited, key=lambda path: self._weight(*layered.inherited[path]))
+        message = f"defaults make too much: more than {MAX_INHERITED:,} values in all manifests together"
+        return [Violation(path, "defaults-size", message, "write what is big into the few manifests that need it")]
+
+    def _weight(self, document: Document, way: Path) -> int:
+        key = (id(document), way)
+        if key not in self._weights:
+            self._weights[key] = weight(lookup(document.data, way))
+        return self._weights[key]
 
 
 def merged(document: Document, layers: Iterable[Layer]) -> Layered:

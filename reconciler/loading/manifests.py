@@ -12,14 +12,14 @@ from pydantic import BaseModel
 from reconciler.loading.defaults import Defaults
 from reconciler.loading.entries import Entry, entries_of, weight
 from reconciler.loading.kinds import Kinds
-from reconciler.loading.layers import Layered, merged
+from reconciler.loading.layers import Inherited, Layered, merged
 from reconciler.loading.lint import Linter
 from reconciler.loading.project import check_name
 from reconciler.loading.shapes import Envelope
 from reconciler.loading.single import note, note_problems
 from reconciler.loading.templating.templates import Context, TemplateError, Templates, has_template
 from reconciler.loading.text.marked import Document, documents
-from reconciler.loading.text.sources import Findings, Source, clipped
+from reconciler.loading.text.sources import MAX_PER_FILE, Findings, Source, clipped
 from reconciler.loading.versions import convert
 from reconciler.loading.wording import spoken, validate
 from reconciler.model.diagnostic import Severity, Violation
@@ -53,7 +53,7 @@ class Declared:
 
 class Reader:
     """Reads manifest files; `context` is what templates see, None when nobody knows their values: then
-    they are left alone, and `skipped` says that resources were left out for that reason.
+    they are left alone.  `skipped` says that resources were left out, for that reason or because too much is wrong.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class Reader:
         self._defaults = defaults
         self._linter = linter
         self._templates = Templates()
+        self._inherited = Inherited()
+        self._wrong = 0
         self.skipped = False
 
     def read(self, source: Source) -> Iterator[Declared]:
@@ -74,7 +76,7 @@ class Reader:
             if self._findings.full(source):
                 return
             templated = any_templated and has_template(document.text)
-            note_problems(self._findings, document)
+            note_problems(self._findings, document, one_of_many=True)
             if document.root is None:
                 continue
             if not isinstance(document.data, dict):
@@ -93,7 +95,7 @@ class Reader:
             return None, Layered(document, document.data), []
         kind, former = self._kinds.find(version, name)
         if kind is None:
-            return None, Layered(document, document.data), [self._kinds.unknown(version, name)]
+            return None, Layered(document, document.data), [self._kinds.unknown(version, name, document.source.file)]
         found = [] if former is None else convert(document.data, document.root, former)
         if former is not None:
             message = f"{former.api_version} is a former version of {kind.api_version}"
@@ -107,10 +109,19 @@ class Reader:
         ignored = self._ignored(document, found)
         note(self._findings, document, self._linter.judge(found, ignored))
         templated = templated or bool(layered.inherited)
-        if "forEach" not in document.data:
-            yield from self._resource(layered, kind, templated, None, ignored)
+        entries: Sequence[Entry | None] = (None,)
+        if "forEach" in document.data:
+            entries = self._entries(layered, templated)
+        too_much = self._inherited.add(layered, len(entries)) if layered.inherited else []
+        note(self._findings, layered, too_much)
+        if too_much:
+            self.skipped = True
             return
-        for each in self._entries(document, templated):
+        self._wrong = 0
+        for each in entries:
+            if self._wrong == MAX_PER_FILE:  # most likely all are, in the same way
+                self.skipped = True
+                return
             yield from self._resource(layered, kind, templated, each, ignored)
 
     def _ignored(self, document: Document, found: list[Violation]) -> Mapping[str, str]:
@@ -121,7 +132,8 @@ class Reader:
         found.extend(self._linter.ignores(ignored))
         return {rule: reason for rule, reason in ignored.items() if isinstance(reason, str)}
 
-    def _entries(self, document: Document, templated: bool) -> list[Entry]:
+    def _entries(self, layered: Layered, templated: bool) -> list[Entry]:
+        document = layered.document
         failed: list[Path] = []
         data = {"forEach": document.data["forEach"]}
         value = self._render(Layered(document, data), data, templated, None, failed)
@@ -151,7 +163,7 @@ class Reader:
     ) -> Iterator[Declared]:
         """Yield the one resource that a document makes for one entry, when it can be named."""
         failed: list[Path] = []
-        errors, document = self._findings.errors, layered.document
+        document = layered.document
         kept = {key: value for key, value in layered.data.items() if key not in _NOT_TEMPLATED}
         data = self._render(layered, kept, templated, each, failed)
         data |= {key: document.data[key] for key in _NOT_TEMPLATED if key in document.data}
@@ -168,12 +180,16 @@ class Reader:
             references = judged.references
         if violations:
             known = [found for found in violations if not _follows(found, failed) and document.knows(found.path)]
-            known = self._linter.judge(known, ignored)
-            note(self._findings, layered, [_advised(layered.data, found) for found in known], address)
+            violations = self._linter.judge(known, ignored)
+            note(self._findings, layered, [_advised(layered.data, found) for found in violations], address)
+        wrong = bool(failed or document.problems) or any(found.severity is Severity.ERROR for found in violations)
+        self._wrong += wrong
         if address is None or kind is None:
             return
-        sound = isinstance(envelope, Envelope) and self._findings.errors == errors and not document.problems
+        sound = isinstance(envelope, Envelope) and not wrong
         manifest = _manifest(kind, address, layered, envelope, references, each, sound=sound)
+        if ignored:
+            manifest = replace(manifest, ignored=ignored)
         entry_path: Path = () if each is None else ("forEach", each.step)
         yield Declared(manifest, kind, document.source, document.index, sound, entry_path, ignored)
 

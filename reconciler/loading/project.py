@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.loading.text.files import PROJECT_FILE, Folder
 from reconciler.loading.text.sources import MAX_PER_FILE, Findings, clipped, did_you_mean
@@ -19,6 +19,9 @@ from reconciler.model.values import NAME, Path, path_text
 if TYPE_CHECKING:
     from reconciler.loading.shapes import ProjectShape
     from reconciler.loading.text.marked import Document
+
+_USUAL: Final = "manifests"
+"""The usual name of a manifests folder."""
 
 
 def read_project(folder: FilePath) -> Project:
@@ -50,11 +53,15 @@ def project_file(folder: Folder, providers: Collection[str] = (), rules: Collect
     nobody knows.
     """
     if not folder.has(PROJECT_FILE):
-        near = "; rename reconciler.yml to it" if folder.has("reconciler.yml") else ""
+        hint = "it starts with `apiVersion: reconciler/v1` and `kind: Project`"
+        if folder.has("reconciler.yml"):
+            hint = f"rename reconciler.yml to {PROJECT_FILE}"
+        elif folder.has(f"{_USUAL}/{PROJECT_FILE}"):
+            hint = f"use --dir {folder.show(_USUAL)}"
         folder.findings.add(
             "project-missing",
             f"the manifests folder {folder.shown} has no project file {PROJECT_FILE}",
-            hint=f"it starts with `apiVersion: reconciler/v1` and `kind: Project`{near}",
+            hint=hint,
         )
         return None
     from reconciler.loading.shapes import ProjectShape

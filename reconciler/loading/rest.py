@@ -11,10 +11,11 @@ from reconciler.model.values import JSON, Path
 class Rest:
     """A copy of a value without what is at the paths in `gone`."""
 
-    __slots__ = ("_kept", "data", "gone")
+    __slots__ = ("_kept", "_ways", "data", "gone")
 
     def __init__(self, value: JSON, gone: Collection[Path]) -> None:
         self.gone = frozenset(gone)
+        self._ways = {path[:length] for path in self.gone for length in range(len(path) + 1)}
         self._kept: dict[Path, list[int]] = {}
         self.data: Any = self._of(value, (), ())
 
@@ -25,6 +26,14 @@ class Rest:
             kept = self._kept.get(path[:length], ())
             whole.append(kept[step] if isinstance(step, int) and step < len(kept) else step)
         return tuple(whole)
+
+    def lost(self, path: Path) -> bool:
+        """Whether what is at a path of the whole value was left out, or what it is in."""
+        return any(path[:length] in self.gone for length in range(len(path) + 1))
+
+    def lost_some(self, path: Path) -> bool:
+        """Whether something was left out at a path of the whole value, or inside of what is there."""
+        return path in self._ways
 
     def _of(self, value: JSON, whole: Path, here: Path) -> JSON:
         if isinstance(value, dict):

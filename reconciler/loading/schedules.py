@@ -91,6 +91,7 @@ class Schedules:
             target = self._by_address.get(reference.target)
             if target is not None:
                 return _named(target, target.kind.normalise(target.manifest.spec))
+            return frozenset({f"the pipes of {reference.target}"})  # which is not sound
         return frozenset(f"the pipes of report {report}" for report in declared.kind.mentions(spec).get("report", ()))
 
     def _quota(self, export: _Export, quotas: Mapping[str, int], calendar: Calendar) -> None:

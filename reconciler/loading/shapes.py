@@ -55,11 +55,14 @@ class LifecycleShape(_Shape):
 _LIFECYCLE = LifecycleShape.model_validate({})
 
 
+_REASONS = {"duplicate-title": "the dashboard tells them apart by id"}
+
+
 class LintShape(_Shape):
     """What a manifest asks not to be told: rule ids, each with the reason."""
 
     ignore: dict[str, str] = Field(
-        {}, description="Ids of lint rules, each with the reason why it does not matter here.", examples=[{}]
+        {}, description="Ids of lint rules, each with the reason why it does not matter here.", examples=[_REASONS]
     )
 
 
@@ -75,11 +78,15 @@ class Envelope(_Shape):
 
     api_version: str = Field(alias="apiVersion", description="The service, and the version of the kind's schema.")
     kind: str = Field(description="What is declared.")
-    metadata: Metadata = Field(description="Name and labels.", examples=[{"name": "sales-emea"}])
+    metadata: Metadata = Field(
+        description="Name and labels.", examples=[{"name": "sales-emea", "labels": {"owner": "revops"}}]
+    )
     lifecycle: LifecycleShape = Field(
         _LIFECYCLE, description="Rules that outlive the manifest.", examples=[{"protect": True}]
     )
-    lint: LintShape = Field(_LINT, description="Which lint rules do not matter here, and why.", examples=[{}])
+    lint: LintShape = Field(
+        _LINT, description="Which lint rules do not matter here, and why.", examples=[{"ignore": _REASONS}]
+    )
     for_each: _ForEach = Field(
         None,
         alias="forEach",
@@ -159,11 +166,16 @@ _DEFAULTS = (
 _SOME_DEFAULTS = {"blue/report": {"metadata": {"labels": {"owner": "revops"}}}}
 
 
+_SEVERITIES = {"duplicate-title": "error", "same-minute-exports": "off"}
+
+
 class ProjectLint(_Shape):
     """What the project makes of lint rules."""
 
     rules: dict[str, Literal["error", "warning", "off"]] = Field(
-        {}, description="Ids of lint rules, and how bad it is to break each.", examples=[{}]
+        {},
+        description="Ids of lint rules, each with how bad it is to break it: error, warning or off.",
+        examples=[_SEVERITIES],
     )
     required_labels: list[_Word] = Field(
         [],
@@ -202,7 +214,9 @@ class ProjectSpec(_Shape):
     )
     defaults: dict[str, DefaultsShape] = Field({}, description=_DEFAULTS, examples=[_SOME_DEFAULTS])
     lint: ProjectLint = Field(
-        ProjectLint.model_validate({}), description="What the project makes of lint rules.", examples=[{}]
+        ProjectLint.model_validate({}),
+        description="What the project makes of lint rules.",
+        examples=[{"rules": _SEVERITIES}],
     )
 
 

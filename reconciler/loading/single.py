@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -18,11 +18,24 @@ from reconciler.model.values import Address, Path, Span, lookup
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
+_DOCUMENT_KEYS: Final = ("apiVersion", "kind", "metadata", "spec")
+_DOCUMENT_ENDS: Final = ", or start a new document with a line `---` above"
 
-def note_problems(findings: Findings, document: Document) -> None:
-    """Note what is wrong with a document as YAML."""
+
+def note_problems(findings: Findings, document: Document, *, one_of_many: bool = False) -> None:
+    """Note what is wrong with a document as YAML; of a line with a template that is not quoted, that only.
+
+    `one_of_many` says that its file may have several documents.
+    """
+    keys = {problem.span.line for problem in document.problems if problem.code == "yaml-key"}
     for problem in document.problems:
-        findings.add(problem.code, problem.message, source=document.source, span=problem.span, hint=problem.hint)
+        if problem.code == "yaml-syntax" and problem.span.line in keys:
+            continue
+        hint = problem.hint
+        if one_of_many and problem.code == "yaml-duplicate-key" and problem.span.column == 1:
+            key = document.source.line(problem.span.line).partition(":")[0].strip()
+            hint = f"{hint}{_DOCUMENT_ENDS}" if key in _DOCUMENT_KEYS else hint
+        findings.add(problem.code, problem.message, source=document.source, span=problem.span, hint=hint)
 
 
 def note(

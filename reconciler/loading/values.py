@@ -141,10 +141,16 @@ def _check_overrides(findings: Findings, values: Values, files: JSONObject, seve
                 known = [".".join(map(str, (*path[:depth], key))) for key in holder] if isinstance(holder, dict) else []
                 here = ".".join(map(str, path[: depth + 1]))
                 message = f"{typed}: no environment file has the value {clipped(here)}"
-                hint = did_you_mean(here, known)
+                hint = _without_holder(path) if depth == 0 else ""
+                hint = hint or did_you_mean(here, known)
                 findings.add("override-unknown", message, hint=hint, severity=severity)
                 break
             holder = holder[name]
+
+
+def _without_holder(path: Path) -> str:
+    """What to do about a key that was written as templates write it; empty when it was not."""
+    return "leave out `values.`" if len(path) > 1 and path[0] == "values" else ""
 
 
 def _check_schema(findings: Findings, values: Values | None, project: Document, schema: JSONObject) -> None:
@@ -178,4 +184,6 @@ def _note_value(findings: Findings, values: Values, violation: Violation) -> Non
         typed = values.override(path) if path else None
         message = violation.message if typed is None else f"{typed}: {violation.message}"
         hint = "add it to the environment, or give it with --set" if typed is None else violation.hint
+        if typed is not None and violation.code == "unknown-field" and len(path) == 1:
+            hint = next((_without_holder(key) for key in values.given if key[:1] == path), "") or hint
         findings.add(violation.code, message, hint=hint)

@@ -37,6 +37,17 @@ _TYPES: Final[dict[str, str]] = {
     "none_required": "null",
 }
 
+_WORDS: Final[dict[str, str]] = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+"""Types of schemas in our words."""
+_SHORT: Final = 80
+
 _Sentence = Callable[[Mapping[str, Any]], str]
 
 _BOUNDS: Final[dict[str, tuple[str, _Sentence]]] = {
@@ -159,17 +170,22 @@ def _sentence(model: type[BaseModel], data: JSON, found: _Found, prefix: Path) -
         hint = did_you_mean(str(path[-1]), known_fields(model, data, path[:-1])) or "remove it"
         return Violation(whole, "unknown-field", f"{name} is not a field", hint)
     if kind == "missing":
-        return Violation(whole, "missing-field", f"{name} is missing", "add it")
+        return Violation(whole, "missing-field", f"{name} is missing", _lacking(model, data, path))
     if kind in _TYPES:
         expected = " or ".join(found.alternatives)
-        return Violation(whole, "wrong-type", f"{name} must be {expected}, is {spoken(value)}", advice(expected, value))
+        hint = advice(expected, value)
+        if expected == "a mapping":
+            hint = _mapping(model, data, path, whole) or hint
+        return Violation(whole, "wrong-type", f"{name} must be {expected}, is {spoken(value)}", hint)
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _choice(whole, name, value, ctx)
     if kind in _BOUNDS:
         code, sentence = _BOUNDS[kind]
         return Violation(whole, code, f"{name} {sentence(ctx)}")
-    reason = ctx["error"] if kind in ("value_error", "assertion_error") else "this value is not permitted here"
-    return Violation(whole, "wrong-value", f"{name}: {reason}")
+    said: tuple[str, ...] = ("this value is not permitted here",)
+    if kind in ("value_error", "assertion_error"):
+        said = ctx["error"].args  # a sentence, and what to do when the model knows it
+    return Violation(whole, "wrong-value", f"{name}: {''.join(said[:1])}", "".join(said[1:2]))
 
 
 def _choice(path: Path, name: str, value: JSON, ctx: Mapping[str, Any]) -> Violation:
@@ -209,7 +225,7 @@ def advice(expected: str, value: JSON) -> str:
     """Return what to do about a value that should be what `expected` says; empty when there is nothing to say."""
     if value is None:
         return "give it a value, or remove the key"
-    if "a string" in expected and isinstance(value, (bool, int, float)):
+    if expected == "a string" and isinstance(value, (bool, int, float)):
         return f'quote it: "{json.dumps(value)}"'
     if "true or false" in expected and isinstance(value, str):
         return "write true or false"
@@ -220,14 +236,61 @@ def advice(expected: str, value: JSON) -> str:
     return ""
 
 
+def _lacking(model: type[BaseModel], data: JSON, path: Path) -> str:
+    """What to do about a field that is missing: its sort and a short example, as far as the model has them."""
+    schemas = _schemas_at(model, data, path)
+    words = sorted({_WORDS[each["type"]] for each in schemas if each.get("type") in _WORDS}) or ["it"]
+    examples = [_written(each["examples"][0]) for each in schemas if each.get("examples")]
+    example = f", for example {path[-1]}: {examples[0]}" if examples and len(examples[0]) <= _SHORT else ""
+    return f"add {either(words)}{example}"
+
+
+def _written(value: JSON) -> str:
+    """A value as a manifest may have it on one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w ./@-]*", value)
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _mapping(model: type[BaseModel], data: JSON, path: Path, whole: Path) -> str:
+    """How to write a text as the mapping that was expected; empty when that cannot be told."""
+    value = lookup(data, path)
+    if whole[-2:] == ("lint", "ignore"):
+        return "write <rule>: <reason>"
+    if not isinstance(value, str) or not value or len(value) > _SHORT:
+        return ""
+    if whole[-2:] == ("metadata", "labels"):
+        return f"write owner: {_written(value)}"
+    for schema in _schemas_at(model, data, path):
+        properties = schema.get("properties", {})
+        first = "email" if "@" in value and "email" in properties else next(iter(properties), "")
+        others = {*schema.get("required", ())} - {first}
+        if "string" in _types(properties.get(first, {})) and len(others) <= 1:
+            more = "".join(f", {key}: …" for key in sorted(others))
+            return f"write {{{first}: {_written(value)}{more}}}"
+    return ""
+
+
+def _types(schema: JSONObject) -> set[str]:
+    return {each.get("type", "") for each in (schema, *schema.get("anyOf", ())) if "enum" not in each}
+
+
 def known_fields(model: type[BaseModel], data: JSON, path: Path) -> list[str]:
     """Return the names a model knows for the object at `path`, through unions, lists and nested models."""
+    return sorted({name for each in _schemas_at(model, data, path) for name in each.get("properties", {})})
+
+
+def _schemas_at(model: type[BaseModel], data: JSON, path: Path) -> list[JSONObject]:
+    """Return the plain schemas that a model has for what is at `path`."""
     schema = _schema(model)
     shared = schema.get("$defs", {})
     here = [schema]
     for step in path:
         here = [found for each in _plain(here, shared) for found in _below(each, step)]
-    return sorted({name for each in _plain(here, shared) for name in each.get("properties", {})})
+    return _plain(here, shared)
 
 
 @lru_cache(maxsize=32)

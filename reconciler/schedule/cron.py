@@ -75,7 +75,8 @@ def _cron_fault(cron: str) -> str:
     parts = cron.split()
     if len(parts) != len(_FIELDS):
         names = ", ".join(name for name, _ in _FIELDS)
-        return f"The cron expression {cron!r} has {len(parts)} fields instead of five: {names}."
+        counted = f"{len(parts)} field{'' if len(parts) == 1 else 's'}"
+        return f"The cron expression {cron!r} has {counted} instead of five: {names}."
     for place, (part, (name, values)) in enumerate(zip(parts, _FIELDS, strict=True)):
         alone = ["*"] * len(_FIELDS)
         alone[place] = part
@@ -93,9 +94,16 @@ def _zone_fault(timezone: str) -> str:
     wanted = timezone.lower()
     if wanted not in names:
         ends = {name.rpartition("/")[2]: name for name in names}
-        wanted = ends.get(wanted, next(iter(get_close_matches(wanted, names, 1)), ""))
-    advice = f"did you mean {names[wanted]!r}?" if wanted else "write an IANA name such as 'Europe/Berlin'."
+        near = [] if _is_abbreviation(timezone) else get_close_matches(wanted, names, 1)
+        wanted = ends.get(wanted, next(iter(near), ""))
+    what = "a place" if _is_abbreviation(timezone) else "an IANA name"
+    advice = f"did you mean {names[wanted]!r}?" if wanted else f"write {what} such as 'Europe/Berlin'."
     return f"{timezone!r} is no time zone; {advice}"
+
+
+def _is_abbreviation(timezone: str) -> bool:
+    """Whether it is like CEST, which says an offset and no place: zones of a similar spelling lie elsewhere."""
+    return timezone.isascii() and timezone.isalpha() and timezone.isupper() and len(timezone) <= 5
 
 
 def _never(cron: str, timezone: str) -> str:

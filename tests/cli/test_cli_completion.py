@@ -31,7 +31,7 @@ def complete(cli: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.setattr(completion, "PATIENCE", 30)
 
     def ask(line: str) -> list[str]:
-        words = line.replace("=", " = ").split(" ")
+        words = line.replace("=", " = ").replace(":", " : ").split(" ")
         words = [word for word in words[:-1] if word] + words[-1:]
         monkeypatch.setenv("COMP_WORDS", "\n".join(words))
         monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
@@ -75,6 +75,13 @@ def test_environments_formats_switches_and_commands(cli: Any, complete: Any) -> 
     assert "rate_plan=starter" in complete("reconciler sandbox serve --switch rate_plan")
     assert complete("reconciler sandb") == ["sandbox"]
     assert complete("reconciler completion ") == ["bash", "zsh", "fish"]
+
+
+def test_schemas_and_faults(cli: Any, complete: Any) -> None:
+    assert {"manifest", "project", "blue.report.v1"} <= set(complete("reconciler schema "))
+    assert complete("reconciler schema env") == ["environment"]
+    assert "blue:*:drop_after" in complete("reconciler sandbox faults add ")
+    assert complete("reconciler sandbox faults add pipefy:createReport:par") == ["partial"]
 
 
 def test_topics_of_explain_grow_field_by_field(cli: Any, complete: Any) -> None:
@@ -124,6 +131,10 @@ def test_every_shell_is_taught(cli: Any, shell: str) -> None:
     assert ran.code == 0
     assert f"_RECONCILER_COMPLETE={shell}_complete" in ran.out
     assert cli("completion", "tcsh").code == 64
+    missing = cli("completion")
+    assert (missing.code, missing.out) == (64, "")
+    assert "bash, zsh, fish" in missing.err
+    assert "\\" not in missing.err
 
 
 def test_the_real_bash(cli: Any) -> None:

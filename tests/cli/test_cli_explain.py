@@ -34,7 +34,6 @@ def test_for_machines_it_is_data(cli: Any) -> None:
         "type": "text, optional",
         "default": "delete",
         "values": ["delete", "detach"],
-        "documentation": told["documentation"],
         "example": {"lifecycle": {"onRemove": "detach"}},
     }
 
@@ -53,3 +52,18 @@ def test_what_does_not_exist_is_wrong_usage(cli: Any) -> None:
     assert hostile.code == 64
     assert "\x1b" not in hostile.err
     assert "\u202e" not in hostile.err
+
+
+def test_text_is_as_wide_as_the_terminal_and_never_wider_than_a_page(cli: Any) -> None:
+    for columns, widest in (("80", 80), ("60", 60), ("300", 100)):
+        for topic in ("", "filter", "lint", "project.lint.rules", "pipefy/export"):
+            told = cli("explain", *topic.split(), COLUMNS=columns).out.partition("\nExample:")[0]
+            assert max(map(len, told.splitlines())) <= widest, topic
+    assert max(map(len, cli("explain", "pipefy/export", COLUMNS="300").out.splitlines())) > 80
+
+
+def test_a_word_that_is_several_things_lists_them(cli: Any) -> None:
+    ran = cli("explain", "filter")
+    assert (ran.code, ran.err) == (0, "")
+    assert "pipefy/report.filter" in ran.out
+    assert cli("explain", "schedule").out.startswith("pipefy/export.schedule\n")

@@ -13,6 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
+from reconciler.state.backends import BACKENDS
+
 WORKFLOW = ".github/workflows/reconciler.yml"
 
 
@@ -68,7 +70,7 @@ def test_the_manifests_folder_is_named_by_the_shared_option(cli: Any, monkeypatc
     monkeypatch.chdir(cli.folder / "new")
     assert cli("validate", "--dir", "reports/here").code == 0
     workflow = yaml.safe_load(Path(WORKFLOW).read_text(encoding="utf-8"))
-    assert workflow["env"] == {"RECONCILER_DIR": "reports/here"}
+    assert workflow["env"]["RECONCILER_DIR"] == "reports/here"
     for outside in ("../there", "/there", "a/../../b"):
         assert cli("init", "--dir", outside).code == 64
 
@@ -99,7 +101,7 @@ def test_a_second_time_changes_nothing(cli: Any) -> None:
     ran = cli("init", "--format", "json")
     assert ran.code == 0
     assert ran.json["written"] == []
-    assert sorted(ran.json["kept"]) == sorted(set(before) - {".gitignore"})
+    assert sorted(ran.json["kept"]) == sorted(before)
     assert everything(cli.folder) == before
 
 
@@ -168,3 +170,43 @@ def test_the_workflow_asks_for_little_and_names_what_it_uses(cli: Any) -> None:
         for line in re.findall(r"^reconciler .*$", step.get("run", ""), re.MULTILINE):
             words = line.partition(" >>")[0].split()[1:]
             assert cli(*words, "--help").code == 0
+
+
+def test_the_workflow_installs_from_where_people_say_or_fails_loudly(cli: Any) -> None:
+    cli("init")
+    text = (cli.folder / WORKFLOW).read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow["env"] == {"RECONCILER_SOURCE": "${{ vars.RECONCILER_SOURCE }}"}
+    for job in workflow["jobs"].values():
+        runs = [step["run"] for step in job["steps"] if "run" in step]
+        (install,) = [run for run in runs if run.startswith("pip ")]
+        assert install == 'pip install "reconciler @ $RECONCILER_SOURCE"'
+        checks = [run for run in runs if run.startswith("test -n")]
+        assert runs.index(checks[0]) < runs.index(install)
+        for check in checks:
+            name = re.findall(r"RECONCILER_[A-Z]+", check)[0]
+            for value, code in (("", 1), ("git+https://somewhere", 0)):
+                ran = subprocess.run(
+                    ["sh", "-c", check], env={name: value}, capture_output=True, text=True, check=False
+                )
+                assert ran.returncode == code
+                assert ran.stdout.count("\n") == code
+                assert ran.stdout.startswith("::error::set the " if code else "")
+
+
+def test_the_workflow_keeps_the_files_of_exports(cli: Any) -> None:
+    cli("init")
+    workflow = yaml.safe_load((cli.folder / WORKFLOW).read_text(encoding="utf-8"))
+    last = workflow["jobs"]["apply"]["steps"][-1]
+    assert (last["uses"], last["if"]) == ("actions/upload-artifact@v4", "always()")
+    assert last["with"] == {"name": "exports", "path": "exports/", "if-no-files-found": "ignore"}
+
+
+def test_the_workflow_names_the_states_that_this_version_knows(cli: Any) -> None:
+    cli("init")
+    text = (cli.folder / WORKFLOW).read_text(encoding="utf-8")
+    told = cli("explain", "project.state").out
+    for scheme in BACKENDS:
+        assert f"{scheme}:" in text
+        assert f"{scheme}:" in told
+    assert "self-hosted" in text

@@ -81,6 +81,20 @@ def test_nothing_to_read_is_an_error(workshop, kinds):
     assert ("", "project-missing") in codes(workshop.load())
 
 
+def test_what_to_do_where_there_is_no_project(workshop):
+    def hints(folder):
+        with pytest.raises(InvalidManifests) as raised:
+            read_project(folder)
+        return [found.hint for found in raised.value.diagnostics]
+
+    assert hints(workshop.folder / "x") == ["name another one with --dir, or make a project: reconciler init"]
+    assert hints(workshop.folder.parent) == ["use --dir manifests"]
+    (workshop.folder / "reconciler.yaml").unlink()
+    assert hints(workshop.folder) == ["it starts with `apiVersion: reconciler/v1` and `kind: Project`"]
+    workshop.write({"reconciler.yml": ""})
+    assert hints(workshop.folder) == ["rename reconciler.yml to reconciler.yaml"]
+
+
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("x")])
 def test_a_folder_that_is_none(workshop, make):
     from reconciler.loading.load import load

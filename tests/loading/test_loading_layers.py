@@ -74,3 +74,22 @@ def test_what_is_no_mapping_in_the_manifest_is_left_for_others_to_complain_about
     ):
         layered = merged(_document(own, "own"), [layer])
         assert layered.data == {**own, **({} if own else {"lifecycle": {"c": 1}})}
+
+
+def test_big_defaults_may_not_be_repeated_without_end(workshop):
+    """Little text that makes much: a list in the project file, taken by every manifest of a folder."""
+    big = f"[{'1,' * 40_000}]"
+    defaults = f"spec:\n  defaults:\n    blue/report:\n      spec:\n        config: {{a: {big}}}\n"
+    project = f"apiVersion: reconciler/v1\nkind: Project\nmetadata: {{name: acme}}\n{defaults}"
+    one = "apiVersion: blue/v1\nkind: Report\nmetadata: {name: r%d}\nspec: {title: T%d, dataSources: [{name: x}]}\n"
+    workshop.write({"reconciler.yaml": project, "many.yaml": "---\n".join(one % (i, i) for i in range(300))})
+    (found,) = workshop.load().diagnostics
+    assert (found.code, found.span.line, found.span.column) == ("defaults-size", 8, 9)
+
+
+def test_a_forEach_that_is_wrong_everywhere_is_not_read_to_its_end(workshop):  # noqa: N802 - the field's name
+    document = "apiVersion: blue/v1\nkind: Report\nmetadata: {name: 'a-{{ each.key }}'}\n"
+    workshop.write({"a.yaml": document + "forEach: '{{ range(5000) | list }}'\nspec: {title: T, dataSources: 5}\n"})
+    loaded = workshop.load()
+    assert [found.code for found in loaded.diagnostics] == ["wrong-type"]
+    assert loaded.resources == 1000

@@ -16,7 +16,7 @@ from reconciler.providers.pipefy.models import Export
 
 BLUE, _, EXPORT = providers.kinds(lambda cron, zone: "")
 
-keys = st.sampled_from(sorted(filters.KEYS | filters.GROUP_KEYS | {"type", "values", "companyIds"})) | st.text(
+keys = st.sampled_from(sorted({*filters.KEYS, *filters.GROUP_KEYS, "type", "values", "companyIds"})) | st.text(
     max_size=5
 )
 words = st.sampled_from([*filters.OPERATORS, *filters.JOINS, *filters.FIELD_TYPES]) | st.text(max_size=5)
@@ -53,6 +53,11 @@ def test_filters_differ_when_the_normal_forms_do(listed: Any) -> None:
     normal = BLUE.normalise({"title": "t", "dataSources": listed})["dataSources"]
     differ = any(source.get("filters") != normal[0].get("filters") for source in normal)
     assert bool(list(filters.check_agreement(listed))) is differ
+
+
+def test_a_filter_that_is_none_does_not_differ_from_others() -> None:
+    listed = [{"projectIds": ["p"], "filters": {"done": True}}, {"projectIds": ["p"], "filters": ["done"]}]
+    assert [found.code for found in BLUE.check({"title": "t", "dataSources": listed})] == ["filters-not-object"]
 
 
 @given(st.integers(-5, 100_000) | st.from_regex(r"[0-9]{0,7}[smhd]?", fullmatch=True) | st.text(max_size=4))

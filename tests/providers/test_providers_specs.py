@@ -440,7 +440,13 @@ def one(**query: Any) -> Any:
         (
             {"columns": ["a"], "schedule": {"cron": "0 6 * * 1", "timezone": "Mars"}},
             "bad-schedule",
-            ("schedule",),
+            ("schedule", "timezone"),
+            "error",
+        ),
+        (
+            {"columns": ["a"], "schedule": {"cron": "whenever", "timezone": "UTC"}},
+            "bad-schedule",
+            ("schedule", "cron"),
             "error",
         ),
         ({"columns": ["a"], "sortBy": {"field": " "}}, "blank", ("sortBy", "field"), "error"),

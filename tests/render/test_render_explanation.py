@@ -48,3 +48,10 @@ def test_hostile_words_are_harmless(golden: Callable[[str, str], None]) -> None:
     entries = [{"name": "n", "type": "text", "description": EVIL}]
     told = {"title": EVIL, "description": EVIL, "values": [EVIL], "default": EVIL, "entries": entries}
     golden("explanation.hostile.txt", explanation_text({**told, "example": {EVIL: [EVIL, {EVIL: EVIL}]}}))
+
+
+def test_a_narrow_terminal_has_the_same_words_on_more_lines() -> None:
+    wide, narrow = explanation_text(FIELD), explanation_text(FIELD, width=60)
+    assert wide.split() == narrow.split()
+    assert max(map(len, narrow.partition("\nExample:")[0].splitlines())) <= 60
+    assert explanation_text(FIELD, width=500) == wide

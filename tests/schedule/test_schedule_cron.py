@@ -247,6 +247,8 @@ def test_good_schedules_have_no_fault(expression: str) -> None:
         ),
         ("0 0 * * *", "Berlin", "'Berlin' is no time zone; did you mean 'Europe/Berlin'?"),
         ("0 0 * * *", "Europe/Berlni", "'Europe/Berlni' is no time zone; did you mean 'Europe/Berlin'?"),
+        ("0 0 * * *", "CEST", "'CEST' is no time zone; write a place such as 'Europe/Berlin'."),
+        ("0", "UTC", "The cron expression '0' has 1 field instead of five: "),
         ("0 0 * * *", "Europe", "'Europe' is no time zone; "),
         ("0 0 * * *", "", "'' is no time zone; write an IANA name such as 'Europe/Berlin'."),
         ("0 0 * * *", "+02:00", "'+02:00' is no time zone; write an IANA name such as 'Europe/Berlin'."),

@@ -66,7 +66,9 @@ def _write(root: Path, wanted: dict[str, str]) -> Made:
             path.rmdir() if path.is_dir() else path.unlink()
         raise
     written = [name for name in wanted if name not in there]
-    return Made((*written, ".gitignore") if missing else tuple(written), tuple(sorted(there)))
+    if missing:
+        return Made((*written, ".gitignore"), tuple(sorted(there)))
+    return Made(tuple(written), tuple(sorted({*there, ".gitignore"})))
 
 
 def _says(file: Path, text: str) -> bool:

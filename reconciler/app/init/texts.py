@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Final
+
+from reconciler.app.schema import plain
 
 SCHEMAS: Final = ".schemas"
 WORKFLOW: Final = ".github/workflows/reconciler.yml"
@@ -109,16 +112,24 @@ on:
     - cron: "17 * * * *" # exports that have become due are run
 permissions:
   contents: read
+env:
+  # Where pip finds this program, for example git+https://HOST/OWNER/reconciler@TAG, the repository it is kept in:
+  # a package of this name in a public registry may be somebody else's.
+  RECONCILER_SOURCE: ${{ vars.RECONCILER_SOURCE }}
 @DIR@jobs:
   check:
     if: github.event_name == 'pull_request'
     runs-on: ubuntu-latest
     steps:
+      - name: It is said where the program comes from
+        run: >-
+          test -n "$RECONCILER_SOURCE" || { echo "::error::set the repository variable RECONCILER_SOURCE to where pip
+          finds this program, such as git+https://HOST/OWNER/reconciler@TAG"; exit 1; }
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
-      - run: pip install reconciler
+      - run: pip install "reconciler @ $RECONCILER_SOURCE"
       - run: reconciler validate --format github
       # Offline and without credentials, so it knows no state: all of the manifests are shown as new.
       - run: reconciler plan --format markdown >> "$GITHUB_STEP_SUMMARY"
@@ -137,16 +148,28 @@ permissions:
       PIPEFY_CLIENT_SECRET: ${{ secrets.PIPEFY_CLIENT_SECRET }}
       # Where it is recorded what exists.  It must be one place that every run reaches and that outlives them all:
       # a run that does not find the record of the last one would create everything again.
-      RECONCILER_STATE: ${{ secrets.RECONCILER_STATE }}
+@STATE@      RECONCILER_STATE: ${{ secrets.RECONCILER_STATE }}
     steps:
+      - name: It is said where the program comes from
+        run: >-
+          test -n "$RECONCILER_SOURCE" || { echo "::error::set the repository variable RECONCILER_SOURCE to where pip
+          finds this program, such as git+https://HOST/OWNER/reconciler@TAG"; exit 1; }
       - name: The state is kept where every run finds it
-        run: test -n "$RECONCILER_STATE" || { echo "::error::set the secret RECONCILER_STATE to a state URL"; exit 1; }
+        run: >-
+          test -n "$RECONCILER_STATE" || { echo "::error::set the secret RECONCILER_STATE to a state URL"; exit 1; }
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
-      - run: pip install reconciler
+      - run: pip install "reconciler @ $RECONCILER_SOURCE"
       - run: reconciler apply --yes
+      - name: The files of exports
+        if: always()
+        uses: actions/upload-artifact@v4
+        with:
+          name: exports
+          path: exports/
+          if-no-files-found: ignore
 """
 
 
@@ -154,17 +177,22 @@ def project(name: str, folder: str, schemas: Mapping[str, str]) -> dict[str, str
     """Return the texts of a project called `name`, by paths with `/`; `folder` is where its manifests are, `schemas`
     are the files of the schemas."""
     manifests = PurePosixPath(folder)
-    settings = "" if folder == "manifests" else f"env:\n  RECONCILER_DIR: {json.dumps(folder)}\n"
+    settings = "" if folder == "manifests" else f"  RECONCILER_DIR: {json.dumps(folder)}\n"
+    workflow = _WORKFLOW.replace("@DIR@", settings).replace("@STATE@", _commented(plain.stores(), 6))
     export = _headed(manifests / "pipefy", "manifest", _PIPEFY_EXPORT)
     files = {
         manifests / "reconciler.yaml": _headed(manifests, "project", _PROJECT.replace("@NAME@", _scalar(name))),
         manifests / "environments/default.yaml": _headed(manifests / "environments", "environment", _ENVIRONMENT),
         manifests / "blue/pipeline.yaml": _headed(manifests / "blue", "manifest", _BLUE),
         manifests / "pipefy/sales.yaml": _headed(manifests / "pipefy", "manifest", _PIPEFY_REPORT) + "---\n" + export,
-        PurePosixPath(WORKFLOW): _WORKFLOW.replace("@DIR@", settings),
+        PurePosixPath(WORKFLOW): workflow,
         **{PurePosixPath(SCHEMAS) / file: text for file, text in schemas.items()},
     }
     return {path.as_posix(): text for path, text in files.items()}
+
+
+def _commented(text: str, margin: int) -> str:
+    return "".join(f"{' ' * margin}# {line}\n" for line in textwrap.wrap(text, 110 - margin))
 
 
 def _headed(place: PurePosixPath, schema: str, text: str) -> str:

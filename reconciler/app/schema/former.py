@@ -30,8 +30,13 @@ def _itself(schema: JSONObject, definitions: JSONObject) -> JSONObject:
 
 def _rename(holder: JSONObject, name: str, former: str) -> None:
     fields = holder["properties"]
-    order = {former if key == name else key: what for key, what in fields.items()}
-    holder["properties"] = {**order, name: fields[name]}
+
+    def named(what: JSONObject) -> JSONObject:
+        return {former if key == name else key: each for key, each in what.items()}
+
+    holder["properties"] = {**named(fields), name: fields[name]}
+    if "examples" in holder:
+        holder["examples"] = [named(each) for each in holder["examples"]]
     holder.setdefault("allOf", []).append({"not": {"required": [former, name]}})
     if name in holder.get("required", ()):
         holder["required"] = [key for key in holder["required"] if key != name]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _REASON: Final = "why it does not matter here"
+_SETTINGS: Final = {"blue": [{"organization": "acme"}], "pipefy": [{"organization": 300123456}]}
 
 
 def rules(kinds: Sequence[Kind]) -> Sequence[Rule]:
@@ -27,6 +28,18 @@ def rules(kinds: Sequence[Kind]) -> Sequence[Rule]:
     from reconciler.loading.lint import registry
 
     return list(registry(kinds).values())
+
+
+def stores() -> str:
+    """Where this version can keep a state, in a sentence or two."""
+    from reconciler.state.backends import BACKENDS
+
+    schemes = ", ".join(f"{scheme}:" for scheme in BACKENDS)
+    file = (
+        " A sqlite: file needs a disk that outlives the run: in a pipeline that of a self-hosted runner, and there a "
+        "path outside of the checkout, which is cleaned."
+    )
+    return f"This version knows state URLs that begin with {schemes}.{file if 'sqlite' in BACKENDS else ''}"
 
 
 def spec(kind: Kind) -> JSONObject:
@@ -75,7 +88,10 @@ def project(kinds: Sequence[Kind], rules: Sequence[Rule]) -> JSONObject:
     made = _of(ProjectShape)
     providers = sorted({kind.provider for kind in kinds})
     fields = made["$defs"]["ProjectSpec"]["properties"]
-    fields["providers"] |= _each((name, {"$ref": "#/$defs/ProviderShape"}) for name in providers)
+    fields["state"]["description"] += f" {stores()}"
+    fields["providers"] |= _each(
+        (name, {"$ref": "#/$defs/ProviderShape", "examples": _SETTINGS.get(name, [])}) for name in providers
+    )
     words = made["$defs"]["ProjectLint"]["properties"]["rules"]
     words |= _each(
         (rule.id, {**words["additionalProperties"], "description": rule.summary, "examples": ["off"]}) for rule in rules

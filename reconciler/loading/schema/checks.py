@@ -18,7 +18,7 @@ from reconciler.model.values import JSON, JSONObject, Path
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-MAX_WORK: Final = 1_000_000
+MAX_WORK: Final = 500_000
 """What a check may do, in units of about a microsecond: some thousands of mappings with a dozen rules each."""
 _CALL: Final = 10
 

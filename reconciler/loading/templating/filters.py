@@ -195,3 +195,13 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "abs": lambda value: abs(_number(value)),
     "tojson": _json,
 }
+
+
+def usage(name: str) -> str:
+    """Return how a filter is written."""
+    import inspect  # loaded on first use: nearly always the arguments are right
+
+    _, *taken = inspect.signature(FILTERS[name]).parameters.values()
+    named = [f"{each.name}=…" if each.kind is each.KEYWORD_ONLY else each.name for each in taken]
+    words = [word if each.default is each.empty else f"[{word}]" for each, word in zip(taken, named, strict=True)]
+    return f"write {name}({', '.join(words)})" if words else f"write {name} without arguments"

@@ -17,10 +17,12 @@ from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
 from reconciler.loading.templating import filters
 from reconciler.loading.templating.templates import (
+    CONTEXT,
     MAX_OUTPUT,
     Context,
     Rendering,
@@ -80,8 +82,10 @@ class _Missing(StrictUndefined):
 
     def problem(self) -> TemplateError:
         """Return the error to show for it."""
-        known = self._undefined_obj if isinstance(self._undefined_obj, Mapping) else {}
         name = str(self._undefined_name)
+        known = self._undefined_obj if isinstance(self._undefined_obj, Mapping) else {}
+        if self._undefined_obj is missing and not name.startswith("["):
+            known = dict.fromkeys(each for each in CONTEXT if each != name)
         if self._undefined_hint:
             return TemplateError(str(self._undefined_hint), did_you_mean(name, map(str, known)), "undefined")
         return undefined(name, known, "")
@@ -108,7 +112,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.left = 0
         self.left_in_all = MAX_STEPS_IN_ALL
         self.globals = {"range": self._range}
-        self.filters = {name: self._counted(function) for name, function in filters.FILTERS.items()}
+        self.filters = {name: self._counted(name, function) for name, function in filters.FILTERS.items()}
         self.filters |= {_STEP: self._each, _MEASURED: self.measured}
         self.tests = {name: self.tests[name] for name in _TESTS}
 
@@ -175,11 +179,15 @@ class _Environment(ImmutableSandboxedEnvironment):
             raise TemplateError(f"the result of {operator} is out of range")
         return result
 
-    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _counted(self, filter_: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def counted(value: Any, *arguments: Any, **named: Any) -> Any:
             if not (isinstance(value, Undefined) and function is filters.default):
                 self.measured(value)
-            result = function(value, *arguments, **named)
+            try:
+                result = function(value, *arguments, **named)
+            except TypeError as error:  # what is wrong with the value is said by the filters themselves
+                message = f"the arguments of the filter {filter_} are wrong"
+                raise TemplateError(message, filters.usage(filter_)) from error
             return self.measured(result)
 
         return counted

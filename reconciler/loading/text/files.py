@@ -20,6 +20,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 
 MAX_DIRECTORY_DEPTH: Final = 64
 PROJECT_FILE: Final = "reconciler.yaml"
+_ANOTHER: Final = "name another one with --dir, or make a project: reconciler init"
 ENVIRONMENTS: Final = "environments"
 
 _INNER_MARK: Final = re.compile(
@@ -58,9 +59,7 @@ class Folder:
         """Whether the folder is there and can be listed; says so when not."""
         if not self.path.is_dir():
             what = "is not a folder" if self.path.exists() else "does not exist"
-            self.findings.add(
-                "folder-missing", f"the manifests folder {self.shown} {what}", hint="name another one with --dir"
-            )
+            self.findings.add("folder-missing", f"the manifests folder {self.shown} {what}", hint=_ANOTHER)
             return False
         return True
 

@@ -74,7 +74,7 @@ class Document:
     nodes: int = 0
     begin: int = 0
     end: int = 0
-    _unknown: set[int] = field(default_factory=set)
+    _unknown: dict[int, Node] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -83,7 +83,7 @@ class Document:
 
     def doubt(self, node: Node) -> None:
         """Note that nobody knows what the value at a node was meant to be."""
-        self._unknown.add(id(node))
+        self._unknown[id(node)] = node  # kept, so that no other gets its id
 
     def knows(self, path: Path) -> bool:
         """Whether everything on the way to a value was readable; if not, more words about it are noise."""
@@ -267,9 +267,10 @@ class _Reader:
         if len(stack) >= MAX_DEPTH:
             budget.too_deep(event.start_mark)
         mapping = event.__class__ is MappingStartEvent
+        stack.append(_Frame(event, {} if mapping else [], {} if mapping else [], budget.weight))
         if event.tag is not None and event.tag not in ("!", _CORE + ("map" if mapping else "seq")):
             self._problem(document, "yaml-tag", f"the tag {_tag(event.tag)} is not known", "remove it", event)
-        stack.append(_Frame(event, {} if mapping else [], {} if mapping else [], budget.weight))
+            stack[-1].doubtful = True
         budget.weight += 1
 
     def _close(

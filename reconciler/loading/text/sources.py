@@ -18,6 +18,7 @@ MAX_PER_FILE: Final = 1_000
 
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _STRIDE: Final = 4_096
+_LISTED: Final = 20
 _SHOWN_BEHIND: Final = 200
 _SHOWN_AT_MOST: Final = 4_000
 
@@ -155,13 +156,14 @@ class Findings:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the closest known word, or lists the known ones when none is close."""
+    """Return a hint that names the closest known word, or lists the known ones when none is close, `…` for the rest."""
     known = [name for name in islice(known, 2_000) if len(name) <= 200]
     folded = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=0.7)
     if near:
         return f"did you mean {folded[near[0]]}?"
-    return f"known: {', '.join(sorted(known)[:20])}" if known else ""
+    more = ", …" if len(known) > _LISTED else ""
+    return f"known: {', '.join(sorted(known)[:_LISTED])}{more}" if known else ""
 
 
 def clipped(text: str, limit: int = 60) -> str:

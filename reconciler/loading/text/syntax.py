@@ -58,8 +58,11 @@ _WHERE_IT_BEGAN: Final = frozenset(
     }
 )
 _FLOW: Final = frozenset({"did not find expected ',' or '}'", "did not find expected ',' or ']'"})
-_COLON: Final = re.compile(r":(?:\s|$)")
+_COLON: Final = re.compile(r":(?:[ \t]|$)")
 _FOREIGN_COMMENT: Final = re.compile(r"(?<![^\s,{\[])(?://|/\*)")
+_QUOTED: Final = re.compile(r""""(?:[^"\\]|\\.)*+"|'[^']*+'""")
+_BARE_TEMPLATE: Final = re.compile(r"(?:^[ \t]*|[:-][ \t]+)\{[{%]")
+_IN_FLOW: Final = re.compile(r"(?:^|[ \t])[\[{](?![{%])[^\"']*\{[{%]")
 _LOOKED_BACK: Final = 50
 """Lines above a mistake that are looked at for its cause."""
 
@@ -88,7 +91,8 @@ def explain(error: MarkedYAMLError, source: Source) -> tuple[str, str, Mark]:
     line = source.line(mark.line + 1)
     if "\ufeff" in line:
         message, hint = "there is a byte order mark in the line, which nobody sees", "remove it"
-    if "{{" in line or "{%" in line:
+    bare = _QUOTED.sub("''", line)
+    if _BARE_TEMPLATE.search(bare) or _IN_FLOW.search(bare):
         hint = _QUOTE_TEMPLATE
     return message, hint, mark
 
@@ -101,8 +105,6 @@ def _cause(problem: str, error: MarkedYAMLError, source: Source, mark: Any) -> t
         return _behind_quote(source, mark)
     if problem in _FLOW:
         return _foreign_comment(source, mark) or _not_closed(problem, error, source, mark)
-    if problem == "found invalid Unicode character escape code":
-        return (*_WORDS[problem], _Place(mark.line, max(mark.column - 2, 0)))
     return None
 
 

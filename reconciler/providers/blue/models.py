@@ -6,15 +6,30 @@ The limits stand here for editors; `report` checks them, with better sentences.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from reconciler.providers.blue.filters import GROUP_KEYS, JOINS, KEYS, OPERATORS
+from reconciler.providers.blue.names import EMAIL
 from reconciler.providers.schemas import NOT_BLANK, Text, excludes, possible
 
 # Declared under the service's own names: `project_ids` is written projectIds.
 _STRICT = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
+
+
+Email = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": EMAIL,
+            "patternErrorMessage": "This is not one e-mail address.",
+        }
+    ),
+]
 
 
 class Workspace(BaseModel):
@@ -34,10 +49,28 @@ class Workspace(BaseModel):
     )
 
 
+def _by_sort(names: Iterable[str]) -> str:
+    """Keys of a filter, a paragraph for each sort of value that they take."""
+    sorts: dict[str, list[str]] = {}
+    for name in names:
+        sorts.setdefault((KEYS | GROUP_KEYS)[name].what, []).append(name)
+    return "\n\n".join(f"{sort.capitalize()}: {', '.join(keys)}." for sort, keys in sorts.items())
+
+
+_OPERATED = {"op": JOINS, "groupLinks": ("a list of AND", "OR"), "recordNameOp": OPERATORS}
+_KEYS = "\n\n".join(
+    (
+        _by_sort(name for name in KEYS if name not in _OPERATED),
+        *(f"{name}: {', '.join(words)}." for name, words in _OPERATED.items()),
+        f"Only inside groups, beside which nothing else counts: {', '.join(k for k in GROUP_KEYS if k not in KEYS)}.",
+    )
+)
+
+
 class DataSource(BaseModel):
     """A set of workspaces and a filter on their records."""
 
-    model_config = _STRICT
+    model_config = {**_STRICT, "json_schema_extra": {"examples": [{"projectIds": ["cmws000000000000salesemea"]}]}}
 
     name: str | None = Field(None, description="Label of the data source.", examples=["EMEA"])
     source_type: Literal["TODOS"] | None = Field(
@@ -56,7 +89,7 @@ class DataSource(BaseModel):
     )
     filters: dict[str, Any] | None = Field(
         None,
-        description="Filter on the records, with the keys of the records filter; omitted means all records.",
+        description=f"Filter on the records; omitted means all records.\n\n{_KEYS}",
         examples=[{"done": False, "excludeArchivedProjects": True}],
     )
     order: int | None = Field(None, description="Sort position; the default is the position in the list.", examples=[0])
@@ -76,7 +109,7 @@ class ReportUser(BaseModel):
     user_id: Text | None = Field(
         None, description="Id of a member of the organization.", examples=["cmuser000000000000000sana"]
     )
-    email: Text | None = Field(
+    email: Email | None = Field(
         None,
         description="E-mail address of a member, in any case; looked up when applied. Only owners and admins are "
         "shown all addresses.",

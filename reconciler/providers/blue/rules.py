@@ -54,6 +54,13 @@ UNKNOWN_FILTER_KEY: Final = Rule(
     "should. The keys are those of the records filter ('List Records'; its type is TodosFilter), without companyIds; "
     "inside `groups` they are slightly others.",
 )
+FILTER_VALUE_TYPE: Final = Rule(
+    "filter-value-type",
+    "A key of a filter has a value of a sort that it does not take.",
+    "Nothing checks a filter when it is written, and what a value of another sort restricts is not documented: a text "
+    'such as "false" or no (which is a text in YAML 1.2) instead of true or false, a date that is none, one text '
+    "instead of a list. What a key takes is what the type of the records filter says ('List Records'; TodosFilter).",
+)
 FILTER_BESIDE_GROUPS: Final = Rule(
     "filter-beside-groups",
     "A filter has keys beside its groups, which are ignored.",
@@ -83,6 +90,7 @@ RULES: Final = (
     FIELD_WITHOUT_TYPE,
     UNKNOWN_FIELD_TYPE,
     UNKNOWN_FILTER_KEY,
+    FILTER_VALUE_TYPE,
     FILTER_BESIDE_GROUPS,
     UNKNOWN_FILTER_OPERATOR,
     DESCRIPTION_LENGTH,

@@ -117,9 +117,10 @@ class ExportKind:
                     "remove it or add a schedule",
                 )
         elif problem := self._check_schedule(schedule["cron"], schedule["timezone"]):
+            zone = self._check_schedule(_ANY_CRON, schedule["timezone"])
             parts = {
-                "cron": self._check_schedule(schedule["cron"], "UTC"),
-                "timezone": self._check_schedule(_ANY_CRON, schedule["timezone"]),
+                "cron": self._check_schedule(schedule["cron"], "UTC" if zone else schedule["timezone"]),
+                "timezone": zone,
             }
             wrong = {key: each for key, each in parts.items() if each} or {"cron": problem}
             for key, each in wrong.items():

@@ -9,13 +9,14 @@ here takes that for the filter it stands for.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path
-from reconciler.providers.pipefy.grammar import DEEPEST, OPERATORS
+from reconciler.providers.pipefy.grammar import DEEPEST, MEANT, OPERATORS
 from reconciler.providers.values import blank, compact, tidy, warning
 
 if TYPE_CHECKING:
@@ -25,8 +26,48 @@ PHASE_KEYS: Final = frozenset({"current_phase", "current_phase_id", "phase_id", 
 
 _GROUP_KEYS: Final = frozenset({"operator", "queries", "groups", "id", "lastId"})
 _QUERY_KEYS: Final = frozenset({"field", "operator", "value", "type", "label", "id"})
+_SIGNS: Final = {"eq": "=", "not_eq": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_PLAIN: Final = re.compile(r"[\w.@/+%-]{1,40}")
 _BOOKKEEPING: Final = frozenset({"id", "lastId", "label"})
 _WITHOUT_VALUE: Final = ("exists", "not_exists", "unknown")
+
+
+def known_operator(value: object) -> object:
+    """Raise ValueError, with what to write, for an operator that is one in other languages."""
+    word = value.strip().lower().replace(" ", "_") if isinstance(value, str) else ""
+    if word in ("in", "not_in"):
+        written = word.replace("_", " ")
+        raise ValueError(f"{value} is not an operator here", f"write the filter as a text: field {written} (a, b)")
+    if word in MEANT:
+        raise ValueError(f"{value} is not an operator here", f"write {MEANT[word]}")
+    return value
+
+
+def known_shape(value: object) -> object:
+    """Raise ValueError, with what to write, for conditions that stand where a group of them belongs."""
+    if not isinstance(value, dict):
+        return value
+    if phases := PHASE_KEYS & value.keys():
+        raise ValueError(f"{min(phases)} is not a key of a filter; write filter: current_phase:select = <phase id>")
+    strange = [key for key in value if key not in _GROUP_KEYS]
+    if not strange or value.keys() & {"queries", "groups"} or ("operator" in value and "field" not in value):
+        return value
+    if "field" in value:
+        operator = value.get("operator", "eq")
+        text = _as_text(value["field"], MEANT.get(str(operator), operator), value.get("value"))
+    else:
+        text = " and ".join(_as_text(key, "eq", value[key]) for key in strange[:3])
+    raise ValueError(
+        f"{strange[0]} is not a key of a filter", f"put conditions into queries, or write it as a text: {text}"
+    )
+
+
+def _as_text(field: JSON, operator: object, value: JSON) -> str:
+    """A condition as an expression, for a hint."""
+    sign = _SIGNS.get(str(operator), str(operator))
+    shown = "…" if value is None else value if _PLAIN.fullmatch(str(value)) else "…"
+    name = str(field)[:40] if _PLAIN.fullmatch(str(field)) else f"'{str(field)[:40]}'"
+    return f"{name} {sign} {json.dumps(shown) if isinstance(shown, bool) else shown}"
 
 
 def normalise(live: JSON) -> JSON:

@@ -18,6 +18,17 @@ OPERATORS: Final = (
     "unknown",
     "period",
 )
+MEANT: Final = {
+    **dict.fromkeys(("=", "==", "===", "equals", "equal", "is"), "eq"),
+    **dict.fromkeys(("neq", "ne", "!=", "!==", "<>", "not", "is_not", "noteq", "not_equal", "not_equals"), "not_eq"),
+    **dict.fromkeys((">", "after"), "gt"),
+    **dict.fromkeys((">=", "=>", "ge"), "gte"),
+    **dict.fromkeys(("<", "before"), "lt"),
+    **dict.fromkeys(("<=", "=<", "le"), "lte"),
+    **dict.fromkeys(("~", "like", "ilike", "includes", "has", "matches"), "contains"),
+    **dict.fromkeys(("!~", "not_like", "excludes"), "not_contains"),
+}
+"""Operators of other languages, and what they are in the documented form."""
 TYPES: Final = ("email", "number", "string", "group_select", "select", "date", "boolean")
 DEEPEST: Final = 10
 """Levels of groups, the outermost one included; and levels of parentheses."""

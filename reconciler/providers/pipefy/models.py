@@ -14,10 +14,10 @@ from pydantic.alias_generators import to_camel
 
 from reconciler.model.values import NAME, JSONObject
 from reconciler.providers.pipefy import deadline
-from reconciler.providers.pipefy.filters import PHASE_KEYS
+from reconciler.providers.pipefy.filters import known_operator, known_shape
 from reconciler.providers.pipefy.grammar import DEEPEST, EXAMPLES, LONGEST, SUMMARY
 from reconciler.providers.pipefy.pattern import EXPRESSION
-from reconciler.providers.pipefy.report import LARGEST_ID, normal_id
+from reconciler.providers.pipefy.report import LARGEST_ID, no_name, normal_id
 from reconciler.providers.schemas import (
     CRON,
     NOT_BLANK,
@@ -52,28 +52,37 @@ Id = Annotated[
 ]
 
 
+PipeId = Annotated[Id, BeforeValidator(no_name)]
+
+
 _NESTED: Final[JSONObject] = {"type": "array", "contains": {"type": ["array", "object"]}}
 
 
 class FilterQuery(BaseModel):
     """One condition on a field of the cards."""
 
-    model_config = _STRICT
+    model_config = {
+        **_STRICT,
+        "json_schema_extra": {"examples": [{"field": "status", "operator": "eq", "value": "in_progress"}]},
+    }
 
     field: Text = Field(description="Internal name of the field, not its label.", examples=["status"])
-    operator: Literal[
-        "eq",
-        "not_eq",
-        "contains",
-        "not_contains",
-        "gt",
-        "gte",
-        "lt",
-        "lte",
-        "exists",
-        "not_exists",
-        "unknown",
-        "period",
+    operator: Annotated[
+        Literal[
+            "eq",
+            "not_eq",
+            "contains",
+            "not_contains",
+            "gt",
+            "gte",
+            "lt",
+            "lte",
+            "exists",
+            "not_exists",
+            "unknown",
+            "period",
+        ],
+        BeforeValidator(known_operator),
     ] = Field(description="Comparison.", examples=["eq"])
     value: Any = Field(
         None,
@@ -107,11 +116,9 @@ class Filter(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_phase_keys(cls, value: Any) -> Any:
-        """Name the most common wrong shape instead of complaining about an unknown key."""
-        if isinstance(value, dict) and (keys := PHASE_KEYS & value.keys()):
-            raise ValueError(f"{min(keys)} is not a key of a filter; write filter: current_phase:select = <phase id>")
-        return value
+    def _known_shape(cls, value: Any) -> Any:
+        """Name the most common wrong shapes instead of complaining about unknown keys."""
+        return known_shape(value)
 
 
 FilterExpression = Annotated[
@@ -165,7 +172,7 @@ class Schedule(BaseModel):
 
     cron: str = Field(
         description="Five cron fields: minute, hour, day of month, month, day of week.",
-        examples=["0 6 * * 1"],
+        examples=["15 7 * * 1"],
         json_schema_extra=_CRON,
     )
     timezone: str | None = Field(None, description="IANA time zone; the default is UTC.", examples=["Europe/Berlin"])
@@ -173,6 +180,8 @@ class Schedule(BaseModel):
 
 def _mapping(value: object) -> object:
     """A schedule may be written as its cron expression alone."""
+    if not isinstance(value, str | dict | Schedule):
+        raise ValueError('write a cron expression in quotes, "0 6 * * 1", or a mapping of cron and timezone')
     return {"cron": value} if isinstance(value, str) else value
 
 
@@ -226,7 +235,7 @@ class Report(BaseModel):
     name: str = Field(
         description="Display name; must not be blank.", examples=["Sales by stage"], json_schema_extra=NOT_BLANK
     )
-    pipe_ids: list[Id] | None = Field(
+    pipe_ids: list[PipeId] | None = Field(
         None,
         description="Numbers of the pipes, at least one here or in pipes.",
         examples=[[301000001]],
@@ -261,7 +270,9 @@ class Export(BaseModel):
         **_STRICT,
         json_schema_extra={
             "documentation": f"Pipefy: 'Export Organization Report', {_REFERENCE}",
-            "examples": [{"pipeIds": [301000001], "columns": ["title", "status"], "schedule": "0 6 * * 1"}],
+            "examples": [
+                {"pipeIds": [301000001], "columns": ["title", "status"], "schedule": "15 7 * * 1", "deadline": "45m"}
+            ],
             "allOf": [
                 excludes("organizationReportId", "report"),
                 needs("runOnCreate", "schedule"),
@@ -275,7 +286,7 @@ class Export(BaseModel):
     organization_id: Id | None = Field(
         None, description="Number of the organization; must agree with the project.", examples=[300123456]
     )
-    pipe_ids: list[Id] | None = Field(
+    pipe_ids: list[PipeId] | None = Field(
         None,
         description="Numbers of the pipes. Without any here or in pipes: every pipe that can be reached.",
         examples=[[301000001]],
@@ -315,7 +326,7 @@ class Export(BaseModel):
     schedule: DeclaredSchedule | None = Field(
         None,
         description="A cron expression, or one with a time zone. Omitted: due once for each content.",
-        examples=[{"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}],
+        examples=[{"cron": "15 7 * * 1", "timezone": "Europe/Berlin"}],
     )
     run_on_create: bool | None = Field(
         None,

@@ -121,6 +121,13 @@ def normal_id(value: JSON) -> JSON:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
 
 
+def no_name(value: JSON) -> JSON:
+    """Raise ValueError, with what to write, for a pipe's name that stands where its id belongs."""
+    if isinstance(value, str) and any(map(str.isalpha, value)):
+        raise ValueError(f"{value[:40]} is not a number", f"a pipe's name goes into pipes: [{{name: {value[:40]}}}]")
+    return value
+
+
 def normal_ids(values: Collection[JSON] | Iterator[JSON]) -> list[JSON]:
     """Ids as numbers, each once, in order."""
     return sorted({normal_id(value) for value in values}, key=lambda value: (isinstance(value, str), value))
