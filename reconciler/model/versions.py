@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.model.values import Path
-
 EACH: Final = "*"
 """Stands for every entry of a list in the path of a Rename."""
 
@@ -32,10 +30,3 @@ class Former:
 
     api_version: str
     renames: Sequence[Rename] = ()
-
-
-def matches(pattern: tuple[str, ...], path: Path) -> bool:
-    """Whether a path is one that a Rename speaks of."""
-    return len(pattern) == len(path) and all(
-        isinstance(step, int) if part == EACH else part == step for part, step in zip(pattern, path, strict=True)
-    )

@@ -125,3 +125,16 @@ def test_the_same_minute_in_two_zones() -> None:
 
 def test_minutes_count_from_the_years_first() -> None:
     assert [year.instant(minute) for minute in (0, 366 * 1440)] == [START, END]
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone"),
+    [
+        ("30 2 * * *", "Europe/Berlin"),
+        ("15,45 2 26 3 *", "Europe/Berlin"),
+        ("0 0 * * *", "Africa/Cairo"),
+        ("15 2 * * *", "Australia/Lord_Howe"),
+    ],
+)
+def test_a_time_that_a_clock_change_skips_fires_when_the_clock_has_changed(expression: str, zone: str) -> None:
+    assert sorted(unpacked(expression, zone)) == listed(expression, zone)
