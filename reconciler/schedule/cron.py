@@ -11,6 +11,7 @@ the last day, `5L` for the last Friday, `1#2` for the second Monday.  At a clock
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -186,7 +187,12 @@ def _after(begin: datetime, found: Iterator[datetime]) -> Iterator[datetime]:
 
 def _naive(cron: str, start: datetime, *, reverse: bool = False) -> Iterator[datetime]:
     """The local times that match, behind `start` or (reverse) before it, without a thought of clock changes."""
-    return CronSim(cron, start.replace(microsecond=0), reverse=reverse)
+    return _to_the_end(CronSim(cron, start.replace(microsecond=0), reverse=reverse))
+
+
+def _to_the_end(times: Iterator[datetime]) -> Iterator[datetime]:
+    with suppress(OverflowError):  # of the calendar: there are no years behind 9999
+        yield from times
 
 
 def is_fixed(cron: str) -> bool:

@@ -292,3 +292,9 @@ def test_any_fields_are_judged(parts: list[str]) -> None:
     if not cron.check(expression, "America/New_York"):
         first = cron.upcoming(expression, "America/New_York", CHANGES[1], 2)
         assert cron.due(expression, "America/New_York", CHANGES[1], first[-1]).occurrence == text(first[-1])
+
+
+def test_the_calendar_ends_and_so_do_the_occurrences() -> None:
+    some = cron.upcoming("0 0 29 2 *", "UTC", datetime(2028, 1, 1, tzinfo=UTC), 3_000)
+    assert len(some) < 3_000
+    assert some[-1].year == 9996
