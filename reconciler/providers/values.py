@@ -67,7 +67,9 @@ def _is_sendable(value: JSON) -> bool:
         return value.isascii() or _is_unicode(value)
     if kind is dict:
         for key, item in value.items():
-            if key.__class__ is not str or not _is_sendable(key) or not _is_sendable(item):
+            if key.__class__ is not str or not (key.isascii() or _is_unicode(key)):
+                return False
+            if not _is_sendable(item):
                 return False
         return True
     if kind is list:
