@@ -37,7 +37,7 @@ _TYPES: Final[dict[str, str]] = {
     "none_required": "null",
 }
 
-_WORDS: Final[dict[str, str]] = {
+SCHEMA_TYPES: Final[dict[str, str]] = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -239,7 +239,7 @@ def advice(expected: str, value: JSON) -> str:
 def _lacking(model: type[BaseModel], data: JSON, path: Path) -> str:
     """What to do about a field that is missing: its sort and a short example, as far as the model has them."""
     schemas = _schemas_at(model, data, path)
-    words = sorted({_WORDS[each["type"]] for each in schemas if each.get("type") in _WORDS}) or ["it"]
+    words = sorted({SCHEMA_TYPES[each["type"]] for each in schemas if each.get("type") in SCHEMA_TYPES}) or ["it"]
     examples = [_written(each["examples"][0]) for each in schemas if each.get("examples")]
     example = f", for example {path[-1]}: {examples[0]}" if examples and len(examples[0]) <= _SHORT else ""
     return f"add {either(words)}{example}"

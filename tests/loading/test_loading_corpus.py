@@ -1,19 +1,15 @@
-"""Wrong manifests and what is said about them, to the column.
-
-`UPDATE_GOLDEN=1 pytest tests/loading` writes the expectations anew; review the difference.
-"""
+"""Wrong manifests and what is said about them, to the column."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from corpus import compare, read_corpus
 
 from reconciler.model.diagnostic import Diagnostic
 
 CORPUS = Path(__file__).with_name("corpus")
-MARK = "--- expected ---\n"
 ENVIRONMENT = """apiVersion: reconciler/v1
 kind: Environment
 metadata: {name: default}
@@ -27,16 +23,7 @@ spec:
 """
 
 
-def read_cases(file: Path) -> dict[str, tuple[str, str]]:
-    cases = {}
-    for case in file.read_text().split("### ")[1:]:
-        name, _, body = case.partition("\n")
-        text, _, expected = body.partition(MARK)
-        cases[name] = (text, expected)
-    return cases
-
-
-ALL = {f"{file.stem}: {name}": case for file in sorted(CORPUS.glob("*.txt")) for name, case in read_cases(file).items()}
+ALL = read_corpus(CORPUS)
 
 
 def told(found: Diagnostic) -> str:
@@ -57,17 +44,12 @@ def load_case(workshop, text: str) -> str:
 
 @pytest.mark.parametrize("name", ALL)
 def test_wrong_manifest(workshop, name):
-    text, expected = ALL[name]
+    text, _ = ALL[name]
     said = load_case(workshop, text)
     assert said
     for raw in ("pydantic", "Input should", "type=", "Traceback", "dict object", "NoneType"):
         assert raw not in said
-    if "UPDATE_GOLDEN" in os.environ:
-        file = CORPUS / (name.partition(":")[0] + ".txt")
-        cases = read_cases(file) | {name.partition(": ")[2]: (text, said)}
-        file.write_text("".join(f"### {case}\n{body}{MARK}{told}" for case, (body, told) in cases.items()))
-    else:
-        assert said == expected
+    compare(CORPUS, name, said)
 
 
 def test_everything_is_said_at_once(workshop):

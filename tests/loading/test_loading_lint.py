@@ -1,17 +1,14 @@
-"""What is permitted but seldom meant, to the column; and what projects and manifests make of it.
-
-`UPDATE_GOLDEN=1 pytest tests/loading` writes the expectations anew; review the difference.
-"""
+"""What is permitted but seldom meant, to the column; and what projects and manifests make of it."""
 
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from corpus import compare, read_corpus
 
 import reconciler
 from reconciler import providers
@@ -21,7 +18,6 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.schedule import cron, year
 
 CORPUS = Path(__file__).with_name("lint")
-MARK = "--- expected ---\n"
 PROJECT = """apiVersion: reconciler/v1
 kind: Project
 metadata: {name: acme}
@@ -53,16 +49,7 @@ spec:
 """
 
 
-def read_cases(file: Path) -> dict[str, tuple[str, str]]:
-    cases = {}
-    for case in file.read_text().split("### ")[1:]:
-        name, _, body = case.partition("\n")
-        text, _, expected = body.partition(MARK)
-        cases[name] = (text, expected)
-    return cases
-
-
-ALL = {f"{file.stem}: {name}": case for file in sorted(CORPUS.glob("*.txt")) for name, case in read_cases(file).items()}
+ALL = read_corpus(CORPUS)
 
 
 def loaded(workshop, text: str, project: str = PROJECT) -> Loaded:
@@ -79,19 +66,14 @@ def told(found: Diagnostic) -> str:
 
 @pytest.mark.parametrize("name", ALL)
 def test_lint(workshop, name):
-    text, expected = ALL[name]
+    text, _ = ALL[name]
     found = loaded(workshop, text).diagnostics
     said = "".join(map(told, found))
     lines = text.splitlines()
     for each in found:
         assert each.source.startswith(lines[each.span.line - 1])
         assert each.severity is Severity.ERROR or each.code in RULES
-    if "UPDATE_GOLDEN" in os.environ:
-        file = CORPUS / (name.partition(":")[0] + ".txt")
-        cases = read_cases(file) | {name.partition(": ")[2]: (text, said)}
-        file.write_text("".join(f"### {case}\n{body}{MARK}{told}" for case, (body, told) in cases.items()))
-    else:
-        assert said == expected
+    compare(CORPUS, name, said)
 
 
 def test_every_rule_is_broken_and_kept_somewhere():

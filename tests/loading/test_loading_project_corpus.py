@@ -1,19 +1,18 @@
 """Wrong project and environment files, values and defaults, and what is said about them, to the column.
 
 A case has files (`>>> name`), options (`$ --set k=v`, `$ NAME=value` for an environment variable) and what is
-said.  `UPDATE_GOLDEN=1 pytest tests/loading` writes the expectations anew; review the difference.
+said.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from corpus import compare, read_corpus
 
 CORPUS = Path(__file__).with_name("corpus") / "project"
-MARK = "--- expected ---\n"
 MANIFEST = """apiVersion: blue/v1
 kind: Report
 metadata: {name: a, labels: {owner: o}}
@@ -21,16 +20,7 @@ spec: {title: T, dataSources: [{name: x}]}
 """
 
 
-def read_cases(file: Path) -> dict[str, tuple[str, str]]:
-    cases = {}
-    for case in file.read_text().split("### ")[1:]:
-        name, _, body = case.partition("\n")
-        text, _, expected = body.partition(MARK)
-        cases[name] = (text, expected)
-    return cases
-
-
-ALL = {f"{file.stem}: {name}": case for file in sorted(CORPUS.glob("*.txt")) for name, case in read_cases(file).items()}
+ALL = read_corpus(CORPUS)
 
 
 def told(found) -> str:
@@ -57,14 +47,9 @@ def load_case(workshop, text: str) -> str:
 
 @pytest.mark.parametrize("name", ALL)
 def test_wrong_project(workshop, name):
-    text, expected = ALL[name]
+    text, _ = ALL[name]
     said = load_case(workshop, text)
     assert said
     for raw in ("pydantic", "Input should", "is not valid under", "Traceback", "NoneType", "frozenset"):
         assert raw not in said
-    if "UPDATE_GOLDEN" in os.environ:
-        file = CORPUS / (name.partition(":")[0] + ".txt")
-        cases = read_cases(file) | {name.partition(": ")[2]: (text, said)}
-        file.write_text("".join(f"### {case}\n{body}{MARK}{told}" for case, (body, told) in cases.items()))
-    else:
-        assert said == expected
+    compare(CORPUS, name, said)

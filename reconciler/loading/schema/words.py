@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.loading.schema.patterns import MAX_TEXT
 from reconciler.loading.text.sources import clipped, did_you_mean
-from reconciler.loading.wording import advice, counted, either, spoken
+from reconciler.loading.wording import SCHEMA_TYPES, advice, counted, either, spoken
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, Path, path_text
 
@@ -20,15 +20,7 @@ REPEATED: Final = "repeated"
 
 _MOST_HINTS: Final = 50
 
-_TYPES: Final = {
-    "string": "a string",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "null",
-}
+_TYPES: Final = {**SCHEMA_TYPES, "null": "null"}
 
 _BOUNDS: Final[dict[str, tuple[str, Callable[[Any, JSON], str]]]] = {
     "minLength": ("too-short", lambda limit, value: f"must have at least {counted(limit, 'character')}"),

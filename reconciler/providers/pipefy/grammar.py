@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
-OPERATORS: Final = (
+Operator: TypeAlias = Literal[
     "eq",
     "not_eq",
     "contains",
@@ -17,7 +17,8 @@ OPERATORS: Final = (
     "not_exists",
     "unknown",
     "period",
-)
+]
+OPERATORS: Final[tuple[str, ...]] = get_args(Operator)
 MEANT: Final = {
     **dict.fromkeys(("=", "==", "===", "equals", "equal", "is"), "eq"),
     **dict.fromkeys(("neq", "ne", "!=", "!==", "<>", "not", "is_not", "noteq", "not_equal", "not_equals"), "not_eq"),
@@ -29,7 +30,8 @@ MEANT: Final = {
     **dict.fromkeys(("!~", "not_like", "excludes"), "not_contains"),
 }
 """Operators of other languages, and what they are in the documented form."""
-TYPES: Final = ("email", "number", "string", "group_select", "select", "date", "boolean")
+Type: TypeAlias = Literal["email", "number", "string", "group_select", "select", "date", "boolean"]
+TYPES: Final[tuple[str, ...]] = get_args(Type)
 DEEPEST: Final = 10
 """Levels of groups, the outermost one included; and levels of parentheses."""
 LONGEST: Final = 20_000

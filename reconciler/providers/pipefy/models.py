@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from reconciler.model.values import NAME, JSONObject
 from reconciler.providers.pipefy import deadline
 from reconciler.providers.pipefy.filters import known_operator, known_shape
-from reconciler.providers.pipefy.grammar import DEEPEST, EXAMPLES, LONGEST, SUMMARY
+from reconciler.providers.pipefy.grammar import DEEPEST, EXAMPLES, LONGEST, SUMMARY, Operator, Type
 from reconciler.providers.pipefy.pattern import EXPRESSION
 from reconciler.providers.pipefy.report import LARGEST_ID, no_name, normal_id
 from reconciler.providers.schemas import (
@@ -67,32 +67,14 @@ class FilterQuery(BaseModel):
     }
 
     field: Text = Field(description="Internal name of the field, not its label.", examples=["status"])
-    operator: Annotated[
-        Literal[
-            "eq",
-            "not_eq",
-            "contains",
-            "not_contains",
-            "gt",
-            "gte",
-            "lt",
-            "lte",
-            "exists",
-            "not_exists",
-            "unknown",
-            "period",
-        ],
-        BeforeValidator(known_operator),
-    ] = Field(description="Comparison.", examples=["eq"])
+    operator: Annotated[Operator, BeforeValidator(known_operator)] = Field(description="Comparison.", examples=["eq"])
     value: Any = Field(
         None,
         description="A text, number, true or false; a list with contains.",
         examples=["in_progress"],
         json_schema_extra={"type": ["string", "number", "boolean", "null", "array"], "not": _NESTED},
     )
-    type: Literal["email", "number", "string", "group_select", "select", "date", "boolean"] | None = Field(
-        None, description="Sort of the field.", examples=["select"]
-    )
+    type: Type | None = Field(None, description="Sort of the field.", examples=["select"])
     label: str | None = Field(None, description="Display label kept by the web application.", examples=["Status"])
     id: int | None = Field(None, description="Numbering kept by the web application.", examples=[1])
 
@@ -218,6 +200,29 @@ _FILTER: Final[JSONObject] = {
 }
 
 
+# What reports and exports have in common.
+OrganizationId = Annotated[
+    Id | None,
+    Field(description="Number of the organization; must agree with the project.", examples=[300123456]),
+]
+Pipes = Annotated[
+    list[Pipe] | None,
+    Field(
+        description="Pipes by name, beside those in pipeIds; looked up when applied.",
+        examples=[[{"name": "Sales Pipeline"}]],
+        json_schema_extra={"minItems": 1},
+    ),
+]
+CardFilter = Annotated[
+    Filter | FilterExpression | None,
+    Field(
+        description=f"Which cards go in; omitted means all. In the documented form, or as {SUMMARY}",
+        examples=[EXAMPLES[0], _FILTER],
+        json_schema_extra={"allOf": [nested("groups", DEEPEST)]},
+    ),
+]
+
+
 class Report(BaseModel):
     """A saved report over pipes of the organization."""
 
@@ -229,9 +234,7 @@ class Report(BaseModel):
         },
     )
 
-    organization_id: Id | None = Field(
-        None, description="Number of the organization; must agree with the project.", examples=[300123456]
-    )
+    organization_id: OrganizationId = None
     name: str = Field(
         description="Display name; must not be blank.", examples=["Sales by stage"], json_schema_extra=NOT_BLANK
     )
@@ -241,23 +244,13 @@ class Report(BaseModel):
         examples=[[301000001]],
         json_schema_extra={"minItems": 1},
     )
-    pipes: list[Pipe] | None = Field(
-        None,
-        description="Pipes by name, beside those in pipeIds; looked up when applied.",
-        examples=[[{"name": "Sales Pipeline"}]],
-        json_schema_extra={"minItems": 1},
-    )
+    pipes: Pipes = None
     fields: list[Text] | None = Field(
         None,
         description="Internal names of the columns, in order. Omitted: left as they are.",
         examples=[["title", "status", "due_date"]],
     )
-    filter: Filter | FilterExpression | None = Field(
-        None,
-        description=f"Which cards go in; omitted means all. In the documented form, or as {SUMMARY}",
-        examples=[EXAMPLES[0], _FILTER],
-        json_schema_extra={"allOf": [nested("groups", DEEPEST)]},
-    )
+    filter: CardFilter = None
     color: Literal["red", "blue", "green"] | None = Field(
         None, description="Colour in the list of reports. Omitted: left as it is.", examples=["blue"]
     )
@@ -283,33 +276,21 @@ class Export(BaseModel):
         },
     )
 
-    organization_id: Id | None = Field(
-        None, description="Number of the organization; must agree with the project.", examples=[300123456]
-    )
+    organization_id: OrganizationId = None
     pipe_ids: list[PipeId] | None = Field(
         None,
         description="Numbers of the pipes. Without any here or in pipes: every pipe that can be reached.",
         examples=[[301000001]],
         json_schema_extra={"minItems": 1},
     )
-    pipes: list[Pipe] | None = Field(
-        None,
-        description="Pipes by name, beside those in pipeIds; looked up when applied.",
-        examples=[[{"name": "Sales Pipeline"}]],
-        json_schema_extra={"minItems": 1},
-    )
+    pipes: Pipes = None
     columns: list[Text] | None = Field(
         None,
         description="Internal names of the columns, in order. Omitted with a report: all available columns; omitted "
         "without one: no columns at all, which is an error unless allowEmptyColumns is true.",
         examples=[["title", "status", "due_date"]],
     )
-    filter: Filter | FilterExpression | None = Field(
-        None,
-        description=f"Which cards go in; omitted means all. In the documented form, or as {SUMMARY}",
-        examples=[EXAMPLES[0], _FILTER],
-        json_schema_extra={"allOf": [nested("groups", DEEPEST)]},
-    )
+    filter: CardFilter = None
     sort_by: SortBy | None = Field(
         None,
         description="Order of the rows; omitted: up to the service.",
