@@ -36,7 +36,7 @@ def selectors(wiring: Wiring, begun: str) -> list[str]:
 
 def environments(wiring: Wiring, begun: str) -> list[str]:
     """The environments that have a file, and the one that needs none."""
-    from reconciler.loading.environments import DEFAULT
+    from reconciler.loading.environment.files import DEFAULT
     from reconciler.loading.text.files import ENVIRONMENTS
 
     names = {DEFAULT}

@@ -64,7 +64,7 @@ def defaults_of(documents: Sequence[Document], kinds: Sequence[Kind], findings: 
 
 def defaulted(folder: FilePath, environment: str, kinds: Sequence[Kind]) -> dict[str, frozenset[str]]:
     """Return the fields of a spec that have defaults, by `<provider>/<kind>`; none where there is no sound project."""
-    from reconciler.loading.environments import read_environment
+    from reconciler.loading.environment.files import read_environment
     from reconciler.loading.project import project_file
     from reconciler.loading.text.files import Folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from reconciler.loading.cache import Cache, Kept, Settings
+from reconciler.loading.keeping.cache import Cache, Kept, Settings
 from reconciler.loading.project import project_file
 from reconciler.loading.text.files import Folder
 from reconciler.loading.text.sources import Findings
@@ -18,9 +18,9 @@ from reconciler.model.lint import Lint
 from reconciler.model.manifest import Desired
 
 if TYPE_CHECKING:
+    from reconciler.loading.linting.schedules import Calendar
     from reconciler.loading.manifests import Declared, Reader
     from reconciler.loading.project import ProjectFile
-    from reconciler.loading.schedules import Calendar
     from reconciler.model.ports import Kind
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -100,7 +100,7 @@ def _recalled(kept: Kept, folder: Path, given: Settings) -> Loaded:
 
 
 def _loaded(folder: Folder, given: Settings, cache: Cache | None) -> Loaded:
-    from reconciler.loading.lint import registry
+    from reconciler.loading.linting.rules import registry
 
     file = project_file(folder, {kind.provider for kind in given.kinds}, registry(given.kinds))
     declared = _declared(folder, given, file)
@@ -117,14 +117,14 @@ def _loaded(folder: Folder, given: Settings, cache: Cache | None) -> Loaded:
 
 def _declared(folder: Folder, given: Settings, file: ProjectFile | None) -> list[Declared]:
     from reconciler.loading.defaults import defaults_of
-    from reconciler.loading.environments import read_environment
+    from reconciler.loading.environment.files import read_environment
+    from reconciler.loading.environment.values import values_of
+    from reconciler.loading.environment.variables import variables_of
     from reconciler.loading.kinds import Kinds
     from reconciler.loading.links import Links
-    from reconciler.loading.lint import Linter
+    from reconciler.loading.linting.rules import Linter
+    from reconciler.loading.linting.together import Together
     from reconciler.loading.manifests import Reader
-    from reconciler.loading.together import Together
-    from reconciler.loading.values import values_of
-    from reconciler.loading.variables import variables_of
 
     findings = folder.findings
     project = None if file is None else file.project

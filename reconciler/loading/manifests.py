@@ -13,7 +13,7 @@ from reconciler.loading.defaults import Defaults
 from reconciler.loading.entries import Entry, entries_of, weight
 from reconciler.loading.kinds import Kinds
 from reconciler.loading.layers import Inherited, Layered, merged
-from reconciler.loading.lint import Linter
+from reconciler.loading.linting.rules import Linter
 from reconciler.loading.project import check_name
 from reconciler.loading.shapes import Envelope
 from reconciler.loading.single import note, note_problems

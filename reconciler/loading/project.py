@@ -75,7 +75,7 @@ def project_file(folder: Folder, providers: Collection[str] = (), rules: Collect
 
 
 def _violations(shape: ProjectShape, providers: Collection[str], rules: Collection[str]) -> Iterator[Violation]:
-    from reconciler.loading.variables import check_variables
+    from reconciler.loading.environment.variables import check_variables
 
     wrong_name = check_name(shape.metadata.name)
     if wrong_name is not None:

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reconciler
-from reconciler.loading import cache, secret
-from reconciler.loading.kept import read_desired, read_diagnostic, write_desired, write_diagnostic
+from reconciler.loading.keeping import cache, secret
+from reconciler.loading.keeping.kept import read_desired, read_diagnostic, write_desired, write_diagnostic
 from reconciler.loading.load import Loaded, load
 from reconciler.loading.text.files import Folder
 from reconciler.loading.text.sources import Findings

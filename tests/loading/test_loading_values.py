@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from reconciler.loading.environments import Environment, read_environment
-from reconciler.loading.schema.checks import TooMuch, check
-from reconciler.loading.schema.declared import problems
-from reconciler.loading.schema.patterns import MAX_TEXT, PatternError, compiled
+from reconciler.loading.environment.files import Environment, read_environment
+from reconciler.loading.environment.schema.checks import TooMuch, check
+from reconciler.loading.environment.schema.declared import problems
+from reconciler.loading.environment.schema.patterns import MAX_TEXT, PatternError, compiled
+from reconciler.loading.environment.values import RULES, Values, values_of
+from reconciler.loading.environment.variables import check_variables, variables_of
 from reconciler.loading.text.files import Folder
 from reconciler.loading.text.marked import documents
 from reconciler.loading.text.sources import Findings, Source
-from reconciler.loading.values import RULES, Values, values_of
-from reconciler.loading.variables import check_variables, variables_of
 from reconciler.model.values import lookup
 
 REPORT = "apiVersion: blue/v1\nkind: Report\nmetadata: {name: a}\nspec: {title: T, dataSources: [{name: x}]}\n"

@@ -25,7 +25,7 @@ _SETTINGS: Final = {"blue": [{"organization": "acme"}], "pipefy": [{"organizatio
 
 def rules(kinds: Sequence[Kind]) -> Sequence[Rule]:
     """Every lint rule there is, by id."""
-    from reconciler.loading.lint import registry
+    from reconciler.loading.linting.rules import registry
 
     return list(registry(kinds).values())
 

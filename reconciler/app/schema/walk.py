@@ -10,7 +10,6 @@ from reconciler.model.values import JSON, JSONObject
 _MAPS: Final = ("properties", "$defs")
 _LISTS: Final = ("anyOf",)
 _ONE: Final = ("items", "additionalProperties")
-_RULES: Final = ("allOf", "if", "then", "else", "not")
 
 Change = Callable[[JSONObject], JSONObject]
 

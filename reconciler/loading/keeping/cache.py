@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import reconciler
-from reconciler.loading import secret
+from reconciler.loading.keeping import secret
 from reconciler.loading.text.files import ENVIRONMENTS, Folder, tree_of
 from reconciler.model.values import JSON
 
 if TYPE_CHECKING:
-    from reconciler.loading.schedules import Calendar
+    from reconciler.loading.linting.schedules import Calendar
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.manifest import Desired
     from reconciler.model.ports import Kind
@@ -104,7 +104,7 @@ class Cache:
             return None
         if about["tree"] != self._tree(about["others"]):
             return None
-        from reconciler.loading.kept import read_desired, read_diagnostic
+        from reconciler.loading.keeping.kept import read_desired, read_diagnostic
 
         known, resources = json.loads(head)
         diagnostics = tuple(map(read_diagnostic, known))
@@ -122,7 +122,7 @@ class Cache:
         key = secret.existing(self._settings.environ) or secret.made(self._settings.environ)
         if key is None or not _prepared(self._place):
             return
-        from reconciler.loading.kept import write_desired, write_diagnostic
+        from reconciler.loading.keeping.kept import write_desired, write_diagnostic
 
         head = _json([[write_diagnostic(found) for found in diagnostics], resources])
         body = _json(write_desired(desired))

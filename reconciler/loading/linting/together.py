@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from reconciler.loading.lint import Linter
+from reconciler.loading.linting.rules import Linter
+from reconciler.loading.linting.schedules import Calendar, Schedules, shown
 from reconciler.loading.manifests import Declared
-from reconciler.loading.schedules import Calendar, Schedules, shown
 from reconciler.loading.text.sources import LINE_BREAK, Source, clipped
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import Path, Span

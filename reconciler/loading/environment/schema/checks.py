@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.loading.schema.patterns import MAX_TEXT, compiled
-from reconciler.loading.schema.words import REPEATED, Hints, told
+from reconciler.loading.environment.schema.patterns import MAX_TEXT, compiled
+from reconciler.loading.environment.schema.words import REPEATED, Hints, told
 from reconciler.loading.text.sources import MAX_PER_FILE
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from reconciler.loading.schema.patterns import PatternError, compiled
+from reconciler.loading.environment.schema.patterns import PatternError, compiled
 from reconciler.loading.text.sources import clipped, did_you_mean
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSON, JSONObject, Path, path_text
@@ -69,7 +69,7 @@ def _nodes(schema: JSON) -> int:
 def _by_meta_schema(schema: JSON, place: Path) -> list[Violation]:
     from jsonschema import Draft202012Validator
 
-    from reconciler.loading.schema.words import Hints, told
+    from reconciler.loading.environment.schema.words import Hints, told
 
     hints = Hints()
     errors = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)

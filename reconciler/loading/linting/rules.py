@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from reconciler.loading import values
+from reconciler.loading.environment import values
 from reconciler.loading.text.sources import Findings, clipped, did_you_mean
 from reconciler.model.diagnostic import Severity, Violation
 from reconciler.model.lint import Lint, Rule

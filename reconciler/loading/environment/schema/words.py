@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.loading.schema.patterns import MAX_TEXT
+from reconciler.loading.environment.schema.patterns import MAX_TEXT
 from reconciler.loading.text.sources import clipped, did_you_mean
 from reconciler.loading.wording import SCHEMA_TYPES, advice, counted, either, spoken
 from reconciler.model.diagnostic import Violation

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
-from reconciler.loading.lint import Linter
+from reconciler.loading.linting.rules import Linter
 from reconciler.loading.manifests import Declared
 from reconciler.model.diagnostic import Violation
 from reconciler.model.values import JSONObject

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from reconciler.loading.environments import Environment
+from reconciler.loading.environment.files import Environment
 from reconciler.loading.single import note
 from reconciler.loading.text.budget import MAX_DEPTH
 from reconciler.loading.text.marked import Document
@@ -155,7 +155,7 @@ def _without_holder(path: Path) -> str:
 
 def _check_schema(findings: Findings, values: Values | None, project: Document, schema: JSONObject) -> None:
     """Note what is wrong with the schema of the project file, else what is wrong with the values by it."""
-    from reconciler.loading.schema import checks, declared
+    from reconciler.loading.environment.schema import checks, declared
 
     wrong = list(declared.problems(schema, _SCHEMA))
     note(findings, project, wrong)
