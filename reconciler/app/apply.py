@@ -15,7 +15,7 @@ from reconciler.app import plan as planner
 from reconciler.app.clock import SystemClock, instant
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
-from reconciler.app.state import doubts
+from reconciler.app.state.reading import doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Resolved, RunFinished, RunStarted
 from reconciler.model.errors import PlanRefused, ReconcilerError
@@ -278,12 +278,8 @@ class _Apply:
     def _lease(
         self, log: Log, started: RunStarted, *, expect: int | None = None, learned: Sequence[Resolved] = ()
     ) -> Lease:
-        from reconciler.state.lease import take_lease
-
         entries: list[Entry] = [started, *learned]
-        return take_lease(
-            log, run=self.name, holder=started.holder, clock=self.wiring.clock, expect=expect, extra=entries
-        )
+        return self.wiring.lease(log, run=self.name, command="apply", note=self.talk.note, expect=expect, extra=entries)
 
     async def _execute(self, backend: Backend, plan: Plan, saved: Plan | None) -> int:
         from reconciler.delivery.files import Folder

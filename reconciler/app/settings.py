@@ -25,7 +25,8 @@ class Settings:
     """The options every command shares.
 
     `state` is the URL of an explicit --state (or, outside the sandbox, RECONCILER_STATE); empty
-    means whatever the project file says.  `environ` is the process environment.
+    means whatever the project file says.  `environ` is the process environment.  `lock_timeout` is
+    how many seconds to wait for a lease that somebody else holds.
     """
 
     folder: Path = Path("manifests")
@@ -34,3 +35,4 @@ class Settings:
     state: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
+    lock_timeout: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,10 @@ from reconciler.model.values import Address, JSONObject, Secret
 
 if TYPE_CHECKING:
     from reconciler.loading.load import Loaded
+    from reconciler.model.entry import Entry
     from reconciler.model.ports import Backend, Kind, Provider
+    from reconciler.state.lease import Lease
+    from reconciler.state.log import Log
 
 
 class Wiring:
@@ -111,6 +114,26 @@ class Wiring:
         if self.settings.sandbox:
             return open_backend(self.settings.state or SANDBOX_STATE, f"sandbox:{log}")
         return open_backend(self.settings.state or project.state or DEFAULT_STATE, log)
+
+    def lease(
+        self,
+        log: Log,
+        *,
+        run: str,
+        command: str,
+        note: Callable[[str], None],
+        expect: int | None = None,
+        extra: Iterable[Entry] = (),
+    ) -> Lease:
+        """The lease of this project's and environment's log for a run of `command`, to be entered.
+
+        `note` gets a sentence about whom is waited for; the rest is as of `state.lease.take_lease`.
+        """
+        from reconciler.state.holder import this_holder
+        from reconciler.state.lease import take_lease
+
+        holder = this_holder(command)
+        return take_lease(log, run=run, holder=holder, clock=self.clock, expect=expect, extra=extra)
 
     def content(self, address: Address, spec: JSONObject) -> str:
         """The digest of what decides about an export's file."""

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import click
 
 from reconciler import __version__
-from reconciler.cli import apply, completion, explain, fmt, init, plan, sandbox, schema, show, state, validate
+from reconciler.cli import apply, completion, explain, fmt, init, plan, sandbox, schema, show, validate
 from reconciler.cli.options import common, format_before, print_error
+from reconciler.cli.state import group as state
 from reconciler.cli.streams import patient_streams
 from reconciler.model.errors import InvalidManifests, ReconcilerError
 

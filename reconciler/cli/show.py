@@ -31,9 +31,9 @@ def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool
 @click.argument("address")
 def command(address: str, format_: str) -> None:
     """Show one resource: what is declared and what is recorded."""
-    from reconciler.app import state
+    from reconciler.app.state import reading
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    found = state.resource(Wiring(settings()), address, declared=True)
+    found = reading.resource(Wiring(settings()), address, declared=True)
     click.echo(renderer("resource", format_)(found), nl=False)

@@ -285,6 +285,31 @@ class Resolved:
     names: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """Everything up to here was moved to another place, `target`, a state URL without credentials.
+    Nothing follows."""
+
+    run: str
+    at: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """Everything up to `position`, whose batch has the SHA-256 `head`, was put into a file and may be dropped.
+
+    `state` is the fold of it, as `state.snapshot` writes it: from now on the log can begin here.  It is always
+    the first entry of its batch.
+    """
+
+    run: str
+    at: str
+    position: int
+    head: str
+    state: JSONObject
+
+
 Entry: TypeAlias = (
     RunStarted
     | RunFinished
@@ -307,4 +332,6 @@ Entry: TypeAlias = (
     | ExportFailed
     | ExportSkipped
     | Resolved
+    | Migrated
+    | Archived
 )

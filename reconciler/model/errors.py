@@ -5,6 +5,7 @@ Reconciler
 ├─ CredentialError (4)       missing, refused, or withheld from an untrusted host
 ├─ StateError (5)            the state is damaged or unreachable
 │  ├─ Conflict (5)           somebody has claimed the position
+│  ├─ Unreachable (5)        the storage did not answer; waiting may help
 │  └─ Locked (5)             somebody holds the lease, or took it from us
 ├─ PlanRefused (6)           the saved plan is stale, edited, expired, used or for somebody else
 ├─ RailRefused (8)           a safety rail refused
@@ -57,6 +58,10 @@ class StateError(ReconcilerError):
 
 class Conflict(StateError):
     """The position is taken: somebody else has appended; read again before trying again."""
+
+
+class Unreachable(StateError):
+    """The storage did not answer, or not in time: what was asked of it may have happened."""
 
 
 class Locked(StateError):

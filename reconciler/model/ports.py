@@ -198,20 +198,32 @@ class Journal(Protocol):
 
 
 class Backend(Protocol):
-    """Storage for one log: numbered batches of bytes, and snapshots to shorten a replay."""
+    """Storage for one log: numbered batches of bytes, and snapshots to shorten a replay.
+
+    Every method raises StateError, saying what to do, for what its storage refuses, and Unreachable for what
+    waiting may cure: then nobody knows whether it happened, and whoever asked reads before going on.
+    """
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         """The newest checkpoint behind `after` (or None), and every batch behind that, in order.
 
-        A negative `after` leaves the checkpoint out: all batches, for whoever does not trust it."""
+        A negative `after` leaves the checkpoint out: all batches, for whoever does not trust it.
+        """
         ...
 
     def append(self, position: int, batch: bytes) -> None:
-        """Claim `position` durably; raises Conflict if it is taken or not the next, StateError else."""
+        """Claim `position` durably; raises Conflict if it is taken or not the next."""
         ...
 
     def checkpoint(self, position: int, snapshot: bytes) -> None:
         """Keep a snapshot of the fold up to `position`; older ones may be dropped."""
+        ...
+
+    def trim(self, position: int) -> None:
+        """Drop every batch before `position`: that one holds the state which they made.
+
+        Positions stay as they are.  Trying again, or from an earlier position, changes nothing.
+        """
         ...
 
     def close(self) -> None:

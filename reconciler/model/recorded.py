@@ -132,6 +132,7 @@ class Recorded:
     `in_doubt` maps operations to intentions without an outcome, exports not among them (theirs is
     `ExportRun.unknown`).  `plans` are the digests of saved plans that were performed; `places` say
     where the objects of each provider are; `names` hold, by provider, `naming.Name.key` and the id it led to.
+    `moved_to` is where the log goes on since it was migrated, None for one that is still written to.
     """
 
     lineage: str | None = None
@@ -144,3 +145,4 @@ class Recorded:
     places: dict[str, str] = field(default_factory=dict)
     names: dict[str, dict[str, str]] = field(default_factory=dict)
     lease: Lease | None = None
+    moved_to: str | None = None

@@ -33,6 +33,8 @@ classes of `model.entry` (and `model.manifest.Lifecycle` for `lifecycle`); `?` m
     export_failed     run operation at ran code message
     export_skipped    run at address occurrence reason
     resolved          run at provider names
+    migrated          run at target
+    archived          run at position head state
 
 `holder` is {user host process command ci?}, `lifecycle` is {protect? on_remove?}.
 """
@@ -75,6 +77,8 @@ TYPES: Final[Mapping[str, type[Entry]]] = {
     "export_failed": entries_of.ExportFailed,
     "export_skipped": entries_of.ExportSkipped,
     "resolved": entries_of.Resolved,
+    "migrated": entries_of.Migrated,
+    "archived": entries_of.Archived,
 }
 """What each entry is called in the log; these names outlive the names of the classes."""
 
@@ -140,6 +144,18 @@ def unseal(prev: str | None, batch: bytes) -> list[Entry]:
     if not found:
         raise damaged("a batch holds no entry")
     return [decode(item) for item in found]
+
+
+def link(batch: bytes) -> str | None:
+    """Return which batch this one says it follows, None for none; raises StateError for what is no batch."""
+    try:
+        found = parse(batch)
+    except ValueError:
+        found = None
+    if type(found) is not dict or type(found.get("prev")) not in (str, type(None)):
+        raise _refusal(None, batch)
+    prev: str | None = found["prev"]
+    return prev
 
 
 def _head(prev: str | None, body: bytes) -> bytes:

@@ -14,13 +14,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any, Final
 
 from reconciler.model.entry import (
     Applied,
+    Archived,
     Doubted,
     Entry,
     ExportDelivered,
@@ -36,6 +36,7 @@ from reconciler.model.entry import (
     LeaseReleased,
     LeaseRenewed,
     LeaseTaken,
+    Migrated,
     Moved,
     Rejected,
     Resolved,
@@ -48,10 +49,9 @@ from reconciler.model.naming import disproved
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Doubt, ExportRecord, ExportRun, Lease, Recorded, Resource, RunState
 from reconciler.model.values import Address
+from reconciler.state import snapshot
 from reconciler.state.records import damaged
-
-K = TypeVar("K")
-V = TypeVar("V")
+from reconciler.state.trial import Trial
 
 _STAGE: Final = {
     RunState.INTENDED: 0,
@@ -64,6 +64,7 @@ _STAGE: Final = {
 _CHANGES_NOTHING: Final = (
     *(RunStarted, RunFinished, LeaseTaken, LeaseRenewed, LeaseReleased, LeaseBroken),
     Resolved,  # unless it says otherwise itself
+    *(Migrated, Archived),
 )
 _NO_LONGER: Final = (Action.DELETE, Action.FORGET)
 
@@ -79,22 +80,20 @@ def fold(recorded: Recorded, entries: Iterable[Entry]) -> None:
     folded.commit()
 
 
-class Fold:
+class Fold(Trial):
     """A state with what is needed to go on folding: which export each running operation belongs to."""
 
     def __init__(self, recorded: Recorded) -> None:
+        super().__init__()
         self.recorded = recorded
-        self._runs = {
-            record.run.operation: address for address, record in recorded.exports.items() if record.run is not None
-        }
-        self._undo: list[Callable[[], None]] = []
+        self._runs = _running(recorded)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Fold entries of the batch that follows `position`.
 
         Raises StateError when one contradicts the state; then none of them is folded.
         """
-        mark = len(self._undo)
+        mark = self._mark()
         try:
             for entry in entries:
                 _HANDLERS[type(entry)](self, entry)
@@ -107,36 +106,11 @@ class Fold:
     def commit(self) -> None:
         """End the batch: all that was added stays, and the position is one more."""
         self.recorded.position += 1
-        self._undo.clear()
-
-    @contextmanager
-    def trial(self) -> Iterator[None]:
-        """Whatever is added inside is taken back at the end; nothing may be committed inside."""
-        try:
-            yield
-        finally:
-            self._back_to(0)
+        self._keep_all()
 
     def _changed(self) -> None:
         if self.recorded.changed <= self.recorded.position:
-            self._set("changed", self.recorded.position + 1)
-
-    def _back_to(self, mark: int) -> None:
-        while len(self._undo) > mark:
-            self._undo.pop()()
-
-    def _set(self, name: str, value: object) -> None:
-        before = getattr(self.recorded, name)
-        self._undo.append(lambda: setattr(self.recorded, name, before))
-        setattr(self.recorded, name, value)
-
-    def _put(self, table: dict[K, V], key: K, value: V) -> None:
-        self._undo.append(_restore(table, key))
-        table[key] = value
-
-    def _drop(self, table: dict[K, V], key: K) -> V | None:
-        self._undo.append(_restore(table, key))
-        return table.pop(key, None)
+            self._set(self.recorded, "changed", self.recorded.position + 1)
 
     def _run_started(self, entry: RunStarted) -> None:
         for provider, place in entry.places.items():
@@ -146,7 +120,7 @@ class Fold:
         plans = self.recorded.plans
         if entry.plan is not None and entry.plan not in plans:
             plan = entry.plan
-            self._undo.append(lambda: plans.discard(plan))
+            self._undoing(lambda: plans.discard(plan))
             plans.add(plan)
 
     def _run_finished(self, entry: RunFinished) -> None:
@@ -155,20 +129,20 @@ class Fold:
     def _lease_taken(self, entry: LeaseTaken) -> None:
         if self.recorded.lease is not None:
             raise damaged(f"run {entry.run} took the lease that run {self.recorded.lease.run} held")
-        self._set("lease", Lease(entry.run, entry.holder, entry.at, entry.until))
+        self._set(self.recorded, "lease", Lease(entry.run, entry.holder, entry.at, entry.until))
 
     def _lease_renewed(self, entry: LeaseRenewed) -> None:
         lease = self.recorded.lease
         if lease is None or lease.run != entry.run:
             raise damaged(f"run {entry.run} renewed a lease that it did not hold")
-        self._set("lease", replace(lease, until=entry.until))
+        self._set(self.recorded, "lease", replace(lease, until=entry.until))
 
     def _lease_ended(self, entry: LeaseReleased | LeaseBroken) -> None:
         """Until now the run may have sent what it intended.  One that gave the lease back has dated itself
         what it gave a reason for; of one that was broken not even the clock is trusted."""
         held = self.recorded.lease is not None and self.recorded.lease.run == entry.run
         if held:
-            self._set("lease", None)
+            self._set(self.recorded, "lease", None)
         broken = isinstance(entry, LeaseBroken)
         for doubt in list(self.recorded.in_doubt.values()):
             if doubt.run == entry.run and (broken or (held and not doubt.reason)):
@@ -355,18 +329,24 @@ class Fold:
         kept = {name: id_ for name, id_ in known.items() if name not in wrong}
         self._put(self.recorded.names, entry.provider, {**kept, **entry.names})
 
+    def _migrated(self, entry: Migrated) -> None:
+        self._set(self.recorded, "moved_to", entry.target)
+        self._set(self.recorded, "lease", None)
 
-def _restore(table: dict[K, V], key: K) -> Callable[[], None]:
-    held = key in table
-    before = table.get(key)
+    def _archived(self, entry: Archived) -> None:
+        """The state so far, in full: where the log begins it is taken from there, else it must agree."""
+        said = snapshot.decode(entry.state)
+        if self.recorded.lineage is None:
+            for field in fields(said):
+                self._set(self.recorded, field.name, getattr(said, field.name))
+            self._set(self, "_runs", _running(said))
+        elif said != self.recorded:
+            raise damaged("what was archived is not what the log says")
 
-    def undo() -> None:
-        if held:
-            table[key] = cast("V", before)
-        else:
-            table.pop(key, None)
 
-    return undo
+def _running(recorded: Recorded) -> dict[str, Address]:
+    """Which export each running operation belongs to."""
+    return {record.run.operation: address for address, record in recorded.exports.items() if record.run is not None}
 
 
 def _later(one: str | None, other: str | None) -> str | None:
@@ -396,4 +376,6 @@ _HANDLERS: Final[Mapping[type, Callable[[Fold, Any], None]]] = {
     ExportFailed: Fold._export_failed,
     ExportSkipped: Fold._export_skipped,
     Resolved: Fold._resolved,
+    Migrated: Fold._migrated,
+    Archived: Fold._archived,
 }

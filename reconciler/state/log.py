@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import fields
 from datetime import datetime
 from itertools import chain
 from typing import Final, NamedTuple
@@ -30,8 +29,7 @@ from reconciler.model.ports import Backend, Clock, Require
 from reconciler.model.recorded import Recorded
 from reconciler.state import codec, snapshot
 from reconciler.state.backends import WHOLE
-from reconciler.state.fold import Fold
-from reconciler.state.records import damaged
+from reconciler.state.chain import Chain, load
 
 CHECKPOINT_EVERY: Final = 2_000
 
@@ -47,15 +45,7 @@ _STOPPED: Final = "Nothing more was sent. Run it again: what was done is recorde
 
 def read(backend: Backend) -> Recorded:
     """Return the state of a log, for commands that only read; raises StateError when it is damaged."""
-    return _load(backend).fold.recorded
-
-
-class _Loaded(NamedTuple):
-    """A fold, the SHA-256 of its last batch, and how many entries came after the checkpoint it began with."""
-
-    fold: Fold
-    head: str | None
-    fresh: int
+    return load(backend).recorded
 
 
 class _Call(NamedTuple):
@@ -88,9 +78,7 @@ class Log:
         self._backend = backend
         self._clock = clock
         self._every = checkpoint_every
-        self._fold = Fold(Recorded())
-        self._head: str | None = None
-        self._fresh = 0
+        self._chain = Chain()
         self._opened = False
         self._held: tuple[str, float] | None = None
         self._waiting: list[_Call] = []
@@ -100,14 +88,13 @@ class Log:
     @property
     def recorded(self) -> Recorded:
         """The state up to the last append or refresh; empty before the first `open`."""
-        return self._fold.recorded
+        return self._chain.recorded
 
     def open(self) -> None:
         """Read, verify and fold the log; raises StateError when it is damaged or out of reach."""
-        loaded = _load(self._backend)
-        for field in fields(Recorded):  # into the object that others may hold already
-            setattr(self.recorded, field.name, getattr(loaded.fold.recorded, field.name))
-        self._fold, self._head, self._fresh = Fold(self.recorded), loaded.head, loaded.fresh
+        chain = load(self._backend)
+        chain.into(self.recorded)  # the object that others may hold already
+        self._chain = chain
         self._opened = True
 
     async def refresh(self) -> None:
@@ -165,14 +152,14 @@ class Log:
     async def _append(self, calls: list[_Call]) -> None:
         """Write the entries of all callers whose preconditions hold, as one batch."""
         while calls := self._admitted(calls):
-            batch = codec.seal(self._head, chain.from_iterable(call.encoded for call in calls))
+            batch = codec.seal(self._chain.head, chain.from_iterable(call.encoded for call in calls))
             try:
-                await asyncio.to_thread(self._backend.append, self.recorded.position + 1, batch)
+                await asyncio.to_thread(self._backend.append, self._chain.end + 1, batch)
             except StateError as error:
                 if not await self._find_out(batch, error):
                     continue
             else:
-                self._take(batch, [entry for call in calls for entry in call.entries])
+                self._chain.take(batch, [entry for call in calls for entry in call.entries])
             self._answer_written(calls)
             return
 
@@ -204,7 +191,7 @@ class Log:
     def _admitted(self, calls: list[_Call]) -> list[_Call]:
         """The callers whose entries may follow, each asked on the state that those before it would leave."""
         admitted = []
-        with self._fold.trial():
+        with self._chain.fold.trial():
             for call in calls:
                 if call.done.done():  # cancelled while it waited
                     continue
@@ -212,7 +199,7 @@ class Log:
                     self._fence(call.entries)
                     if call.require is not None:
                         call.require(self.recorded)
-                    self._fold.add(call.entries)
+                    self._chain.fold.add(call.entries)
                 except Exception as error:  # noqa: BLE001 - it belongs to this caller, not to the others
                     _answer([call], error)
                 else:
@@ -220,7 +207,13 @@ class Log:
         return admitted
 
     def _fence(self, entries: tuple[Entry, ...]) -> None:
-        """Raise Locked when the entries need the lease that was taken, and it is gone."""
+        """Raise Locked when the entries need the lease that was taken, and it is gone; StateError for a log that was
+        moved to another place."""
+        if self.recorded.moved_to is not None:
+            raise StateError(
+                f"The log was moved to {self.recorded.moved_to}; nothing more is written here.",
+                "Say --state or RECONCILER_STATE for the new place.",
+            )
         if self._held is None or not any(isinstance(entry, _FENCED) for entry in entries):
             return
         run, deadline = self._held
@@ -242,9 +235,9 @@ class Log:
 
     async def _catch_up(self, ours: bytes | None = None) -> bool:
         """Fold what is new; True when the first of it is the batch `ours`."""
-        rows = await asyncio.to_thread(self._behind, self.recorded.position)
+        rows = await asyncio.to_thread(self._behind, self._chain.end)
         for position, batch in rows:
-            self._take(batch, _verified(self._fold, self._head, position, batch))
+            self._chain.follow(position, batch)
         return bool(rows) and rows[0][1] == ours
 
     def _behind(self, position: int) -> list[tuple[int, bytes]]:
@@ -254,21 +247,18 @@ class Log:
             return list(batches)
         return [row for row in self._backend.read(WHOLE)[1] if row[0] > position]
 
-    def _take(self, batch: bytes, entries: list[Entry]) -> None:
-        self._head = _folded(self._fold, batch, entries)
-        self._fresh += len(entries)
-
     async def _checkpoint(self) -> None:
-        head = self._head
         size = len(self.recorded.resources) + len(self.recorded.exports)
-        if head is None or self._fresh <= max(self._every, size // 2):
+        if self._chain.fresh <= max(self._every, size // 2):
             return
-        self._fresh = 0
+        self._chain.fresh = 0
         with suppress(StateError):  # it only saves time; the next one is tried as many entries later
-            await asyncio.to_thread(self._save, head)
+            await asyncio.to_thread(self._save)
 
-    def _save(self, head: str) -> None:
-        self._backend.checkpoint(self.recorded.position, snapshot.dump(self.recorded, head))
+    def _save(self) -> None:
+        chain = self._chain
+        if chain.head is not None:
+            self._backend.checkpoint(chain.end, snapshot.dump(chain.recorded, chain.head, chain.offset))
 
 
 def _answer(calls: list[_Call], error: Exception | None) -> None:
@@ -280,47 +270,3 @@ def _answer(calls: list[_Call], error: Exception | None) -> None:
             call.done.set_result(None)
         else:
             call.done.set_exception(error)
-
-
-def _load(backend: Backend) -> _Loaded:
-    """Fold a log from its checkpoint, or from its beginning when that does not work."""
-    found, batches = backend.read(0)
-    if found is not None:
-        try:
-            recorded, head = snapshot.load(found[1])
-            if recorded.position == found[0]:
-                return _replay(Fold(recorded), head, batches)
-        except StateError:
-            pass  # the replay finds out whether it was only the checkpoint
-        batches = backend.read(WHOLE)[1]
-    return _replay(Fold(Recorded()), None, batches)
-
-
-def _replay(fold: Fold, head: str | None, batches: Iterable[tuple[int, bytes]]) -> _Loaded:
-    fresh = 0
-    for position, batch in batches:
-        entries = _verified(fold, head, position, batch)
-        head = _folded(fold, batch, entries)
-        fresh += len(entries)
-    return _Loaded(fold, head, fresh)
-
-
-def _verified(fold: Fold, head: str | None, position: int, batch: bytes) -> list[Entry]:
-    """The entries of the batch that must come next; StateError names the position it stands at."""
-    expected = fold.recorded.position + 1
-    if position != expected:
-        raise damaged(f"position {expected} is missing")
-    try:
-        return codec.unseal(head, batch)
-    except StateError as error:
-        raise StateError(f"Position {position}: {error.message}", error.hint) from error
-
-
-def _folded(fold: Fold, batch: bytes, entries: list[Entry]) -> str:
-    """Fold a verified batch and return its SHA-256."""
-    fold.add(entries)
-    head = codec.sha256(batch)
-    if fold.recorded.lineage is None:
-        fold.recorded.lineage = head[:32]
-    fold.commit()
-    return head

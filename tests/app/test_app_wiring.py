@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.app.clock import SystemClock, clock_from
-from reconciler.app.state import parse_address
+from reconciler.app.state.reading import parse_address
 from reconciler.app.wiring import sandbox_module
 from reconciler.model.errors import CredentialError, InvalidManifests, Usage
 

@@ -11,144 +11,76 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from reconciler.model.errors import Conflict, StateError, Usage
+from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
 from reconciler.model.ports import Backend
-from reconciler.state.backends import WHOLE, open_backend
-
-Open = Callable[..., Backend]
-
-
-def rows(backend: Backend, after: int = 0) -> list[tuple[int, bytes]]:
-    return list(backend.read(after)[1])
+from reconciler.state.backends import open_backend
+from reconciler.state.backends.sqlite import SqliteBackend
+from reconciler.testing.backends import LOG, BackendContract, rows
 
 
-class BackendContract:
-    """The promises of `model.ports.Backend`; a subclass provides the fixture `opened`.
+class Lost(SqliteBackend):
+    def append(self, position: int, batch: bytes) -> None:
+        super().append(position, batch)
+        raise Unreachable("The answer was lost.")
 
-    `opened(log)` opens another handle on the same storage each time, for the log of that name.
-    """
 
-    @pytest.fixture
-    def opened(self) -> Open:
-        raise NotImplementedError
+class SqliteStorage:
+    """SQLite files in a folder, as `testing.backends.Storage` wants them."""
 
-    def test_a_log_that_does_not_exist_is_empty(self, opened: Open) -> None:
-        found, batches = opened().read(0)
-        assert (found, list(batches)) == (None, [])
-        assert rows(opened(), WHOLE) == []
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "deep" / "er" / "state.db"
+        self.made: list[Backend] = []
 
-    def test_batches_come_back_in_order_to_everybody(self, opened: Open) -> None:
-        one = opened()
-        written = [(number, f"batch {number}".encode()) for number in range(1, 231)]
-        for position, batch in written:
-            one.append(position, batch)
-        assert rows(one) == rows(opened()) == rows(opened(), WHOLE) == written
-        assert rows(one, 120) == written[120:]
-        assert rows(one, 230) == rows(one, 999) == []
+    def open(self, log: str = LOG) -> Backend:
+        self.made.append(open_backend(f"sqlite:{self.file}", log))
+        return self.made[-1]
 
-    def test_any_bytes_are_kept(self, opened: Open) -> None:
-        odd = [b"\x00\xff\n", "żółć 🐙".encode(), b"", bytes(range(256)) * 8_192]
-        for position, batch in enumerate(odd, 1):
-            opened().append(position, batch)
-        assert [batch for _, batch in rows(opened())] == odd
+    def overwrite(self, position: int, batch: bytes, log: str = LOG) -> None:
+        self._do("UPDATE batches SET batch = ? WHERE log = ? AND position = ?", batch, log, position)
 
-    @pytest.mark.parametrize("position", [0, 1, 2, 4, 100])
-    def test_only_the_next_position_is_free(self, opened: Open, position: int) -> None:
-        one, other = opened(), opened()
-        one.append(1, b"a")
-        one.append(2, b"b")
-        with pytest.raises(Conflict):
-            other.append(position, b"x")
-        other.append(3, b"c")
-        assert rows(one) == [(1, b"a"), (2, b"b"), (3, b"c")]
+    def remove(self, position: int, log: str = LOG) -> None:
+        self._do("DELETE FROM batches WHERE log = ? AND position = ?", log, position)
 
-    def test_the_first_position_of_an_empty_log_is_one(self, opened: Open) -> None:
-        with pytest.raises(StateError):
-            opened().append(2, b"x")
-        assert rows(opened()) == []
-        opened().append(1, b"a")
-        assert rows(opened()) == [(1, b"a")]
+    def overwrite_checkpoint(self, snapshot: bytes, log: str = LOG) -> None:
+        self._do("UPDATE checkpoints SET snapshot = ? WHERE log = ?", snapshot, log)
 
-    def test_logs_in_one_place_know_nothing_of_each_other(self, opened: Open) -> None:
-        one, other = opened("acme/default"), opened("acme/prod")
-        one.append(1, b"a")
-        other.append(1, b"b")
-        other.checkpoint(1, b"s")  # as always, right after an append of the same handle
-        assert (rows(one), rows(other, WHOLE)) == ([(1, b"a")], [(1, b"b")])
-        assert (one.read(0)[0], other.read(0)[0]) == (None, (1, b"s"))
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        away = self.file.with_suffix(".away")
+        self.file.rename(away)
+        try:
+            yield
+        finally:
+            away.rename(self.file)
 
-    def test_a_checkpoint_stands_for_what_is_before_it(self, opened: Open) -> None:
-        one = opened()
-        for position in range(1, 6):
-            one.append(position, b"%d" % position)
-        one.checkpoint(3, b"three")
-        found, batches = opened().read(0)
-        assert (found, list(batches)) == ((3, b"three"), [(4, b"4"), (5, b"5")])
-        found, batches = opened().read(3)
-        assert (found, list(batches)) == (None, [(4, b"4"), (5, b"5")])
-        assert opened().read(WHOLE)[0] is None
-        assert len(rows(opened(), WHOLE)) == 5
+    @contextmanager
+    def lose_answers(self) -> Iterator[None]:
+        for backend in self.made:
+            backend.__class__ = Lost
+        try:
+            yield
+        finally:
+            for backend in self.made:
+                backend.__class__ = SqliteBackend
 
-    def test_the_newest_checkpoint_wins(self, opened: Open) -> None:
-        one = opened()
-        for position in range(1, 6):
-            one.append(position, b"x")
-        one.checkpoint(4, b"four")
-        one.checkpoint(2, b"two")
-        assert opened().read(0)[0] == (4, b"four")
-
-    def test_a_checkpoint_ahead_of_the_log_is_not_given(self, opened: Open) -> None:
-        one = opened()
-        one.append(1, b"a")
-        one.checkpoint(7, b"seven")
-        found, batches = opened().read(0)
-        assert (found, list(batches)) == (None, [(1, b"a")])
-
-    def test_exactly_one_of_many_writers_gets_each_position(self, opened: Open) -> None:
-        won: list[tuple[int, bytes]] = []
-
-        def write(name: bytes) -> None:
-            backend = opened()
-            position = 1
-            while position <= 40:
-                try:
-                    backend.append(position, name)
-                    won.append((position, name))
-                except Conflict:
-                    pass
-                position += 1
-            backend.close()
-
-        writers = [threading.Thread(target=write, args=(b"%d" % number,)) for number in range(4)]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
-        assert sorted(won) == rows(opened())
-
-    def test_what_is_closed_can_be_opened_again(self, opened: Open) -> None:
-        one = opened()
-        one.append(1, b"a")
-        one.close()
-        one.close()
-        assert rows(opened()) == [(1, b"a")]
+    def _do(self, statement: str, *values: object) -> None:
+        db = sqlite3.connect(self.file)
+        assert db.execute(statement, values).rowcount == 1
+        db.commit()
+        db.close()
 
 
 class TestSqlite(BackendContract):
     @pytest.fixture
-    def opened(self, tmp_path: Path) -> Iterator[Open]:
-        made: list[Backend] = []
-
-        def make(log: str = "acme/default") -> Backend:
-            made.append(open_backend(f"sqlite:{tmp_path / 'deep' / 'er' / 'state.db'}", log))
-            return made[-1]
-
-        yield make
-        for backend in made:
+    def storage(self, tmp_path: Path) -> Iterator[SqliteStorage]:
+        made = SqliteStorage(tmp_path)
+        yield made
+        for backend in made.made:
             backend.close()
 
 
@@ -337,6 +269,7 @@ LIMITED = """
 import resource, signal, sys
 from reconciler.model.errors import StateError
 from reconciler.state.backends import open_backend
+from reconciler.state.backends.sqlite import SqliteBackend
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 backend = open_backend("sqlite:" + sys.argv[1], "acme/default")
 backend.append(1, b"a")
@@ -375,6 +308,7 @@ NOBODY = """
 import os, sys, urllib.parse  # what is loaded on first use may be out of reach later
 from reconciler.model.errors import StateError
 from reconciler.state.backends import open_backend
+from reconciler.state.backends.sqlite import SqliteBackend
 backend = open_backend("sqlite:" + sys.argv[1], "acme/default")
 if os.getuid() == 0:
     os.setuid(65534)

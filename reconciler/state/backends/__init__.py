@@ -4,11 +4,12 @@ Belongs here: storing numbered batches of bytes, as `model.ports.Backend` says, 
 Does not belong here: what the bytes mean; that is the room above, the only one that calls this one.
 A backend is loaded when its scheme is first used, so a library that nobody needs is never imported.
 `read(WHOLE)` gives no checkpoint and every batch.  A checkpoint of a position that the log has not
-reached is never given.
+reached is never given.  `testing.backends` holds what every backend must pass.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Final, cast
@@ -20,15 +21,23 @@ WHOLE: Final = -1
 
 BACKENDS: Final[Mapping[str, str]] = {
     "sqlite": "reconciler.state.backends.sqlite:SqliteBackend",
+    "git": "reconciler.state.backends.git:GitBackend",
+    "postgresql": "reconciler.state.backends.postgres:PostgresBackend",
+    "s3": "reconciler.state.backends.objects:s3",
+    "gs": "reconciler.state.backends.objects:gs",
+    "az": "reconciler.state.backends.objects:az",
 }
 """Scheme to the dotted path of what is called with the rest of the URL and the name of the log."""
+
+_EXTRAS: Final = {"psycopg": "postgres", "obstore": "object-store"}
+_SECRETS: Final = re.compile(r"(?<=//)[^/@\s]*@|\?.*", re.DOTALL)
 
 
 def open_backend(url: str, log: str) -> Backend:
     """Return the storage that a state URL names, for the log `<project>/<environment>`.
 
-    Nothing is touched before the first read or append.  Raises Usage for a URL this version cannot open;
-    the message never repeats the URL, which may hold a password.
+    Nothing is touched before the first read or append.  Raises Usage for a URL this version cannot open, or whose
+    library is not installed; the message never repeats the URL, which may hold a password.
     """
     scheme, colon, rest = url.partition(":")
     known = ", ".join(f"{name}:" for name in BACKENDS)
@@ -39,5 +48,18 @@ def open_backend(url: str, log: str) -> Backend:
     if scheme not in BACKENDS:
         raise Usage(f"This version cannot keep its state in {scheme!r}.", f"It knows: {known}")
     module, _, name = BACKENDS[scheme].partition(":")
-    make = cast("Callable[[str, str], Backend]", getattr(import_module(module), name))
+    try:
+        make = cast("Callable[[str, str], Backend]", getattr(import_module(module), name))
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        raise Usage(
+            f"State in {scheme}: needs {error.name}, which is not installed.",
+            f"install reconciler[{_EXTRAS[error.name]}]",
+        ) from error
     return make(rest, log)
+
+
+def shown(url: str) -> str:
+    """Return a state URL as it may be shown and recorded: without user, password and parameters."""
+    return _SECRETS.sub("", url)

@@ -125,6 +125,11 @@ class SqliteBackend:
                 (self._log, position, snapshot),
             )
 
+    def trim(self, position: int) -> None:
+        with self._used():
+            if self._path.exists() and self._is_ours(db := self._connection("rw")):
+                db.execute("DELETE FROM batches WHERE log = ? AND position < ?", (self._log, position))
+
     def close(self) -> None:
         with self._used():
             if self._db is not None:

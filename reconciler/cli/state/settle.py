@@ -1,4 +1,4 @@
-"""`reconciler state`: the recorded state, for operators."""
+"""`state settle`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from reconciler.cli.options import (
     SETTLE_DELAY,
     Seconds,
     common,
-    format_before,
     formats,
     note,
     option,
@@ -18,39 +17,7 @@ from reconciler.cli.options import (
 from reconciler.cli.options import timeout as timeout_option
 
 
-@click.group("state")
-@common
-@format_before
-def command() -> None:
-    """Look at the recorded state, and settle what is in doubt."""
-
-
-@command.command("list")
-@common
-@formats("text", "json")
-def list_(format_: str) -> None:
-    """List every recorded resource and export."""
-    from reconciler.app import state
-    from reconciler.app.wiring import Wiring
-    from reconciler.render import renderer
-
-    click.echo(renderer("state", format_)(state.recorded(Wiring(settings()))), nl=False)
-
-
-@command.command("show")
-@common
-@formats("text", "json")
-@click.argument("address")
-def show(address: str, format_: str) -> None:
-    """Show everything that is recorded of one resource."""
-    from reconciler.app import state
-    from reconciler.app.wiring import Wiring
-    from reconciler.render import renderer
-
-    click.echo(renderer("resource", format_)(state.resource(Wiring(settings()), address)), nl=False)
-
-
-@command.command("settle")
+@click.command("settle")
 @common
 @formats("text", "json")
 @click.argument("address", required=False)
@@ -66,8 +33,7 @@ def settle(format_: str, address: str | None, verdict: str | None, timeout: floa
     """
     import asyncio
 
-    from reconciler.app import settle as use_case
-    from reconciler.app import state
+    from reconciler.app.state import reading, settling
     from reconciler.app.wiring import Wiring
     from reconciler.engine.options import Options
     from reconciler.render import renderer
@@ -76,10 +42,10 @@ def settle(format_: str, address: str | None, verdict: str | None, timeout: floa
         raise click.UsageError("ADDRESS and --as belong together; without both, everything is looked up")
     wiring = Wiring(settings())
     if address is not None and verdict is not None:
-        asyncio.run(use_case.decide(wiring, address, verdict))
+        asyncio.run(settling.decide(wiring, address, verdict, note=note))
     else:
         options = Options(settle_delay=settle_delay_of(settle_delay))
-        asyncio.run(use_case.look(wiring, options, timeout=timeout, note=note))
-    known = state.recorded(wiring)
+        asyncio.run(settling.look(wiring, options, timeout=timeout, note=note))
+    known = reading.recorded(wiring)
     click.echo(renderer("state", format_)(known), nl=False)
-    return state.exit_code(known)
+    return reading.exit_code(known)

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, closing
 from typing import TYPE_CHECKING
 
 from reconciler.app import plan as planner
-from reconciler.app.clock import instant
-from reconciler.app.state import parse_address
+from reconciler.app.state.reading import parse_address
+from reconciler.app.state.writing import write
 from reconciler.app.wiring import Wiring
-from reconciler.model.entry import Settled
+from reconciler.model.entry import Entry, Settled
 from reconciler.model.errors import Usage
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Doubt, Recorded
@@ -28,8 +28,6 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
     """Look up everything in doubt and record what is found."""
     from reconciler.app.interrupt import stop_on_signal
     from reconciler.engine.settle import settle
-    from reconciler.state.holder import this_holder
-    from reconciler.state.lease import take_lease
     from reconciler.state.log import Log
 
     desired = wiring.desired()
@@ -46,9 +44,8 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
             stack, {name: targets[name] for name in doubtful}, timeout=timeout, concurrency=1, desired=desired
         )
         run = secrets.token_hex(8)
-        lease = take_lease(log, run=run, holder=this_holder("state settle"), clock=wiring.clock)
         stop = stack.enter_context(stop_on_signal(note))
-        async with lease:
+        async with wiring.lease(log, run=run, command="state settle", note=note):
             await settle(
                 run=run,
                 providers=providers,
@@ -62,32 +59,20 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
         raise KeyboardInterrupt
 
 
-async def decide(wiring: Wiring, text: str, verdict: str) -> None:
+async def decide(wiring: Wiring, text: str, verdict: str, *, note: Callable[[str], None]) -> None:
     """Record a person's word on what happened: `absent`, `applied`, or the id of what it made.
 
     A run in flight may be given up in the same way, but has its id already.  Raises Usage when nothing of
     that address is open, or the word does not fit it.
     """
-    from reconciler.state.holder import this_holder
-    from reconciler.state.lease import take_lease
-    from reconciler.state.log import Log
-
     address = parse_address(text)
-    with closing(wiring.backend(wiring.project())) as backend:
-        log = Log(backend, wiring.clock)
-        await log.refresh()
-        operation = _operation(log.recorded, address, verdict)
-        run = secrets.token_hex(8)
-        entry = Settled(
-            run,
-            operation,
-            instant(wiring.clock.wall()),
-            applied=verdict != ABSENT,
-            how="person",
-            id=None if verdict in (ABSENT, APPLIED) else verdict,
-        )
-        async with take_lease(log, run=run, holder=this_holder("state settle"), clock=wiring.clock):
-            await log.record([entry])
+    known = None if verdict in (ABSENT, APPLIED) else verdict
+
+    def judge(recorded: Recorded, run: str, at: str) -> list[Entry]:
+        operation = _operation(recorded, address, verdict)
+        return [Settled(run, operation, at, applied=verdict != ABSENT, how="person", id=known)]
+
+    await write(wiring, "state settle", judge, note=note)
 
 
 def _operation(recorded: Recorded, address: Address, verdict: str) -> str:

@@ -1,0 +1,32 @@
+"""`state list` and `state show`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.options import common, formats, settings
+
+
+@click.command("list")
+@common
+@formats("text", "json")
+def list_(format_: str) -> None:
+    """List every recorded resource and export."""
+    from reconciler.app.state import reading
+    from reconciler.app.wiring import Wiring
+    from reconciler.render import renderer
+
+    click.echo(renderer("state", format_)(reading.recorded(Wiring(settings()))), nl=False)
+
+
+@click.command("show")
+@common
+@formats("text", "json")
+@click.argument("address")
+def show(address: str, format_: str) -> None:
+    """Show everything that is recorded of one resource."""
+    from reconciler.app.state import reading
+    from reconciler.app.wiring import Wiring
+    from reconciler.render import renderer
+
+    click.echo(renderer("resource", format_)(reading.resource(Wiring(settings()), address)), nl=False)

@@ -1,0 +1,125 @@
+"""The chain of batches: each one verified against the one before it, then folded.
+
+A log begins at position 1 with a batch that follows none.  One whose beginning was archived begins with a batch that
+opens with `Archived`, which holds the state so far; its position in the storage is what it was before, or 1 when it was
+moved to another place since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+from reconciler.model.entry import Archived, Entry
+from reconciler.model.errors import StateError
+from reconciler.model.ports import Backend
+from reconciler.model.recorded import Recorded
+from reconciler.state import codec, snapshot
+from reconciler.state.backends import WHOLE
+from reconciler.state.fold import Fold
+from reconciler.state.records import damaged
+
+
+class Link(NamedTuple):
+    """One batch of a log as it is in the storage, and what it says."""
+
+    position: int
+    batch: bytes
+    entries: list[Entry]
+
+
+@dataclass(slots=True)
+class Chain:
+    """A log up to some batch: its fold, and the SHA-256 of that batch.
+
+    `offset` is how far `recorded.position` is ahead of the position in the storage; `fresh` is how many
+    entries came after the checkpoint it began with.
+    """
+
+    fold: Fold = field(default_factory=lambda: Fold(Recorded()))
+    head: str | None = None
+    offset: int = 0
+    fresh: int = 0
+
+    @property
+    def recorded(self) -> Recorded:
+        """The state up to the last batch."""
+        return self.fold.recorded
+
+    @property
+    def end(self) -> int:
+        """The last position in the storage."""
+        return self.recorded.position - self.offset
+
+    def into(self, recorded: Recorded) -> None:
+        """Go on with this object, which others hold already, as the state."""
+        for item in fields(Recorded):
+            setattr(recorded, item.name, getattr(self.recorded, item.name))
+        self.fold = Fold(recorded)
+
+    def verified(self, position: int, batch: bytes) -> list[Entry]:
+        """The entries of the batch that must come next; StateError names the position it stands at."""
+        try:
+            if self.recorded.lineage is None:
+                return self._first(position, batch)
+            if position != self.end + 1:
+                raise damaged(f"position {self.end + 1} is missing")
+            return codec.unseal(self.head, batch)
+        except StateError as error:
+            raise StateError(f"Position {position}: {error.message}", error.hint) from error
+
+    def take(self, batch: bytes, entries: list[Entry]) -> None:
+        """Fold a batch whose entries are these."""
+        self.fold.add(entries)
+        self.head = codec.sha256(batch)
+        if self.recorded.lineage is None:
+            self.recorded.lineage = self.head[:32]
+        self.fold.commit()
+        self.fresh += len(entries)
+
+    def follow(self, position: int, batch: bytes) -> list[Entry]:
+        """Verify and fold the batch that must come next, and return its entries."""
+        entries = self.verified(position, batch)
+        self.take(batch, entries)
+        return entries
+
+    def _first(self, position: int, batch: bytes) -> list[Entry]:
+        prev = codec.link(batch)
+        entries = codec.unseal(prev, batch)
+        first = entries[0]
+        if prev is not None:
+            if not isinstance(first, Archived) or first.head != prev:
+                raise damaged("what comes before it is missing, and was not archived")
+            self.offset = first.position + 1 - position
+        elif position != 1:
+            raise damaged("position 1 is missing")
+        return entries
+
+
+def load(backend: Backend) -> Chain:
+    """Return the whole log, folded from its checkpoint, or from its beginning when that does not work."""
+    found, batches = backend.read(0)
+    chain = Chain()
+    if found is not None:
+        try:
+            held = snapshot.load(found[1])
+            if held.recorded.position - held.offset == found[0]:
+                return _follow(Chain(Fold(held.recorded), held.head, held.offset), batches)
+        except StateError:
+            pass  # the replay finds out whether it was only the checkpoint
+        batches = backend.read(WHOLE)[1]
+    return _follow(chain, batches)
+
+
+def walk(backend: Backend, chain: Chain) -> Iterator[Link]:
+    """Give every batch that the storage holds, in order, each verified and folded into the (new) chain before it is
+    given; raises StateError where the log is damaged."""
+    for position, batch in backend.read(WHOLE)[1]:
+        yield Link(position, batch, chain.follow(position, batch))
+
+
+def _follow(chain: Chain, batches: Iterable[tuple[int, bytes]]) -> Chain:
+    for position, batch in batches:
+        chain.follow(position, batch)
+    return chain
