@@ -20,9 +20,9 @@ async def look_up(name: str, provider: Provider, recorded: Recorded) -> Mapping[
     fails leaves everything unclear.
     """
     doubts = [doubt for doubt in recorded.in_doubt.values() if doubt.address.provider == name]
-    taken = {resource.id for resource in recorded.resources.values() if resource.address.provider == name}
+    resources = [resource for resource in recorded.resources.values() if resource.address.provider == name]
     try:
-        return await provider.settle(doubts, taken)
+        return await provider.settle(doubts, resources)
     except (CredentialError, Unavailable) as error:
         unclear = Unclear(f"it could not be looked up: {error.message}")
         return {doubt.operation: unclear for doubt in doubts}

@@ -144,9 +144,9 @@ class Provider(Protocol):
         """Look names up; every one of them is in the answer.  Raises Unavailable or CredentialError."""
         ...
 
-    async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:
-        """Look for traces of doubtful mutations, by operation; `taken` are ids that belong to other
-        resources.  Nothing else may be in flight.  Raises Unavailable or CredentialError."""
+    async def settle(self, doubts: Sequence[Doubt], resources: Collection[Resource]) -> Mapping[str, Settlement]:
+        """Look for traces of doubtful mutations, by operation; `resources` are what is recorded of this service
+        without them.  Nothing else may be in flight.  Raises Unavailable or CredentialError."""
         ...
 
     async def export_status(self, export_id: str) -> ExportStatus:

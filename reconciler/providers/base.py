@@ -173,11 +173,11 @@ class ServiceProvider(ABC):
         await self.prepare()
         return await self.look_up(names)
 
-    async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:
+    async def settle(self, doubts: Sequence[Doubt], resources: Collection[Resource]) -> Mapping[str, Settlement]:
         sent = [doubt for doubt in doubts if not settling.is_record_only(doubt) and doubt.action is not Action.EXPORT]
         creates = any(doubt.action is Action.CREATE for doubt in sent)
         live = await self._fetch({doubt.id for doubt in sent if doubt.id}, everything=creates)
-        return settling.settle(doubts, live, taken, self.content, self._client.offset)
+        return settling.settle(doubts, live, resources, self.content, self._client.offset)
 
     async def export_status(self, export_id: str) -> ExportStatus:
         raise Broken(f"this service has no exports to ask about ({export_id})", "this is a bug")

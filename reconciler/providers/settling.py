@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from reconciler.model.canonical import canonical
 from reconciler.model.outcome import Absent, Done, Settlement, Unclear
 from reconciler.model.plan import Action
-from reconciler.model.recorded import Doubt
+from reconciler.model.recorded import Doubt, Resource
 from reconciler.model.values import JSONObject
 from reconciler.providers.values import parse_instant
 
@@ -50,7 +50,7 @@ def is_record_only(doubt: Doubt) -> bool:
 def settle(
     doubts: Sequence[Doubt],
     live: Mapping[str, Live],
-    taken: Collection[str],
+    resources: Collection[Resource],
     read: Read,
     offset: timedelta,
 ) -> dict[str, Settlement]:
@@ -59,9 +59,11 @@ def settle(
     Two creates of equal content cannot be told apart, so they share what is found: as many objects as
     doubts, or fewer, made since the first intention, are adopted in the order they were made.  More of
     them, only older ones, or one of much the same title with other content are left to a person: a service
-    may keep a title otherwise than it was sent.  `taken` are ids of other resources; `offset` is how far
-    the service's clock is ahead of ours.
+    may keep a title otherwise than it was sent.  `resources` are what is recorded, without the doubts; `offset`
+    is how far the service's clock is ahead of ours.
     """
+    before = {resource.address: resource for resource in resources}
+    taken = {resource.id for resource in resources}
     settled: dict[str, Settlement] = {}
     creates: dict[bytes, list[Doubt]] = {}
     for doubt in doubts:
@@ -74,7 +76,7 @@ def settle(
         elif doubt.id is None:
             settled[doubt.operation] = Unclear("it is not known which object it was about")
         else:
-            settled[doubt.operation] = _settle_known(doubt, live.get(doubt.id), read)
+            settled[doubt.operation] = _settle_known(doubt, live.get(doubt.id), before.get(doubt.address), read)
     free: dict[str, list[Live]] = {}
     for found in live.values():
         if found.id not in taken:
@@ -97,14 +99,27 @@ def _alike(one: str, other: str) -> bool:
     return one == other or (len(one) >= _TELLING and other.startswith(one))
 
 
-def _settle_known(doubt: Doubt, found: Live | None, read: Read) -> Settlement:
-    """An update or a delete of an object whose id is known; repeating either does no harm."""
+def _settle_known(doubt: Doubt, found: Live | None, before: Resource | None, read: Read) -> Settlement:
+    """An update or a delete of an object whose id is known; repeating either does no harm.
+
+    An update that asked for something that cannot be compared has happened when all else is as asked, and the object
+    has changed since it was recorded: a service does all of an update or nothing.
+    """
     if doubt.action is Action.DELETE or doubt.after is None:
         return Done(doubt.id) if found is None else Absent()
     if found is None:
         return Absent()
     content, sure = read(found, doubt.after)
-    return Done(found.id, content, found.version) if sure and content == doubt.after else Absent()
+    happened = content == doubt.after and (sure or (before is not None and _has_changed(found, before, read)))
+    return Done(found.id, content, found.version) if happened else Absent()
+
+
+def _has_changed(found: Live, before: Resource, read: Read) -> bool:
+    """Whether a live object is certainly not what was recorded of it."""
+    if before.version is not None and found.version is not None and found.version != before.version:
+        return True
+    content = before.content
+    return isinstance(content, dict) and read(found, content)[0] != content
 
 
 class _Group:

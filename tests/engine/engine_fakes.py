@@ -284,11 +284,12 @@ class FakeProvider:
         ids = {item.address: item.id for item in resources}
         return {at: None if content is None else Observed(ids[at], content) for at, content in found.items()}
 
-    async def settle(self, doubts: Sequence[Doubt], taken: Collection[str]) -> Mapping[str, Settlement]:
+    async def settle(self, doubts: Sequence[Doubt], resources: Collection[Resource]) -> Mapping[str, Settlement]:
+        taken = {resource.id for resource in resources}
         self.life.check()
         assert not self.service.in_flight
         self.service.arrive()
-        self.looked.append(([doubt.operation for doubt in doubts], set(taken)))
+        self.looked.append(([doubt.operation for doubt in doubts], taken))
         if self.settling is not None:
             raise self.settling
         if self.unclear:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,8 +71,13 @@ def doubt(
     return Doubt(operation, "r", address, action, more.pop("id", None), after, at, at, **more)
 
 
-def settle(bench: Any, *doubts: Doubt, taken: tuple[str, ...] = ()) -> Any:
-    return bench.act(lambda provider: provider.settle(doubts, taken))
+def settle(bench: Any, *doubts: Doubt, taken: tuple[str, ...] = (), recorded: Sequence[Resource] = ()) -> Any:
+    return bench.act(lambda provider: provider.settle(doubts, [*others(*taken), *recorded]))
+
+
+def others(*ids: str) -> list[Resource]:
+    """Resources that have these ids."""
+    return [Resource(Address("blue", "report", f"other-{identity}"), identity, {}, "t") for identity in ids]
 
 
 def observe(bench: Any, *resources: Resource) -> Any:
@@ -400,7 +406,29 @@ def test_doubtful_updates_and_deletes(blue: Any) -> None:
 def test_what_cannot_be_compared_is_sent_again_rather_than_believed(pipefy: Any) -> None:
     first = {key: value for key, value in PIPEFY_SPEC.items() if key != "color"}
     perform(pipefy, step(PIPES, Action.CREATE, first))
-    assert settle(pipefy, doubt(PIPES, Action.UPDATE, PIPEFY_SPEC, id="901")) == {"o1": Absent()}
+    update = doubt(PIPES, Action.UPDATE, PIPEFY_SPEC, id="901")
+    assert settle(pipefy, update) == {"o1": Absent()}
+    assert settle(pipefy, update, recorded=[Resource(PIPES, "901", first, "t")]) == {"o1": Absent()}
+
+
+@pytest.mark.parametrize("version", [None, "2026-11-23T06:00:00Z", "2020-01-01T00:00:00Z"])
+def test_what_cannot_be_compared_came_with_what_can(pipefy: Any, version: str | None) -> None:
+    perform(pipefy, step(PIPES, Action.CREATE, {**PIPEFY_SPEC, "name": "Before"}))
+    before = Resource(PIPES, "901", {**PIPEFY_SPEC, "name": "Before", "color": "blue"}, "t", version=version)
+    update = doubt(PIPES, Action.UPDATE, PIPEFY_SPEC, id="901")
+    assert settle(pipefy, update, recorded=[before]) == {"o1": Absent()}
+    perform(pipefy, step(PIPES, Action.UPDATE, PIPEFY_SPEC, before.spec, id="901"))
+    assert settle(pipefy, update, recorded=[before])["o1"].content == PIPEFY_SPEC
+
+
+def test_an_object_that_changed_since_it_was_recorded_has_had_its_update(pipefy: Any) -> None:
+    perform(pipefy, step(PIPES, Action.CREATE, PIPEFY_SPEC))
+    before = {**PIPEFY_SPEC, "color": "blue"}  # nothing but what cannot be compared
+    update = doubt(PIPES, Action.UPDATE, PIPEFY_SPEC, id="901")
+    now = Resource(PIPES, "901", before, "t", version="2026-11-23T06:00:00Z")
+    assert settle(pipefy, update, recorded=[now]) == {"o1": Absent()}
+    earlier = replace(now, version="2026-11-22T06:00:00Z")
+    assert settle(pipefy, update, recorded=[earlier])["o1"].content == PIPEFY_SPEC
 
 
 def test_started_exports_cannot_be_looked_up_and_records_need_not_be(pipefy: Any) -> None:
@@ -582,7 +610,7 @@ def test_settling_adopts_each_object_once_in_any_order(asked: Any, there: Any, r
     taken = {str(n) for n, (_, _, owned) in enumerate(there) if owned}
 
     def judge() -> Any:
-        return settling.settle(doubts, live, taken, lambda found, after: (found.node, True), timedelta())
+        return settling.settle(doubts, live, others(*taken), lambda found, after: (found.node, True), timedelta())
 
     found = judge()
     assert found.keys() == {one.operation for one in doubts}
