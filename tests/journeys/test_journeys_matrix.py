@@ -1,0 +1,253 @@
+"""The crash matrix: killed at any moment that leaves a trace, an apply is followed by one that makes everything right.
+
+A moment is before or after an append to the log, or before or after a request to a service (`killing`).  The work
+has every kind and every action: creates of one and of two steps, updates, deletes, what is detached, exports that run
+once, by schedule, for new content, what is recorded only, and what is forgotten.  RECONCILER_MATRIX=1 visits every
+moment on every backend; the default visits every one on SQLite's and, from a random start, every few on the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backend_urls import BACKENDS, place
+
+from reconciler.sandbox.store import Store
+from reconciler.state.backends import WHOLE, open_backend
+
+DRIVER = Path(__file__).resolve().parents[1] / "support" / "killing.py"
+EVERYTHING = bool(os.environ.get("RECONCILER_MATRIX"))
+QUICK = ("--poll-interval", "0.01", "--concurrency", "2", "--settle-delay", "0")
+
+BEFORE = """
+apiVersion: blue/v1
+kind: Report
+metadata: {name: two-steps}
+spec: {title: Two steps, dataSources: [{filters: {done: false}}], config: {layout: board}}
+---
+apiVersion: blue/v1
+kind: Report
+metadata: {name: deleted}
+spec: {title: Deleted, dataSources: [{filters: {done: true}}]}
+---
+apiVersion: blue/v1
+kind: Report
+metadata: {name: detached}
+lifecycle: {onRemove: detach}
+spec: {title: Detached, dataSources: [{filters: {done: true}}]}
+---
+apiVersion: pipefy/v1
+kind: Report
+metadata: {name: saved}
+spec: {name: Saved, pipeIds: [301000001], fields: [title], color: blue}
+---
+apiVersion: pipefy/v1
+kind: Report
+metadata: {name: gone}
+spec: {name: Gone, pipeIds: [301000001], fields: [title]}
+---
+apiVersion: pipefy/v1
+kind: Export
+metadata: {name: once}
+spec: {report: {ref: pipefy/report/saved}}
+---
+apiVersion: pipefy/v1
+kind: Export
+metadata: {name: nightly}
+spec: {pipeIds: [301000001], columns: [title], schedule: "0 6 * * *", runOnCreate: true}
+---
+apiVersion: pipefy/v1
+kind: Export
+metadata: {name: yearly}
+spec: {pipeIds: [301000001], columns: [title], schedule: "0 6 1 1 *"}
+"""
+AFTER = """
+apiVersion: blue/v1
+kind: Report
+metadata: {name: two-steps}
+spec: {title: Two steps more, dataSources: [{filters: {done: false}}], config: {layout: list}}
+---
+apiVersion: pipefy/v1
+kind: Report
+metadata: {name: saved}
+lifecycle: {protect: true}
+spec: {name: Saved again, pipeIds: [301000001], fields: [title], color: blue}
+---
+apiVersion: pipefy/v1
+kind: Export
+metadata: {name: once}
+spec: {report: {ref: pipefy/report/saved}, columns: [title, status]}
+---
+apiVersion: pipefy/v1
+kind: Export
+metadata: {name: nightly}
+spec: {pipeIds: [301000001], columns: [title], schedule: "0 7 * * *", runOnCreate: true}
+---
+apiVersion: blue/v1
+kind: Report
+metadata: {name: fresh}
+spec: {title: Fresh, dataSources: [{filters: {done: true}}]}
+"""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What an apply has to do, and what then exists: objects by title, exports by address."""
+
+    earlier: Sequence[str]
+    manifests: str
+    objects: frozenset[str]
+    exports: int
+
+
+PHASES = {
+    "from nothing": Phase((), BEFORE, frozenset({"Two steps", "Deleted", "Detached", "Saved", "Gone"}), 2),
+    "from something": Phase((BEFORE,), AFTER, frozenset({"Two steps more", "Detached", "Saved again", "Fresh"}), 3),
+}
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+    moment: str
+
+
+@dataclass
+class Trial:
+    """One project in one folder, with a log of its own in the storage that all trials share."""
+
+    ask: Callable[..., Ran]
+    folder: Path
+    state: str
+
+    def declare(self, text: str) -> None:
+        folder = self.folder / "manifests"
+        folder.mkdir(parents=True, exist_ok=True)
+        project = f"apiVersion: reconciler/v1\nkind: Project\nmetadata: {{name: {self.folder.name}}}\n"
+        (folder / "reconciler.yaml").write_text(project)
+        (folder / "all.yaml").write_text(text)
+
+    def __call__(self, *arguments: str, kill: int | None = None) -> Ran:
+        ran = self.ask([*arguments, "--sandbox", "--state", self.state], str(self.folder), kill)
+        assert "Traceback" not in ran.err, ran.err
+        return ran
+
+    def apply(self, kill: int | None = None) -> Ran:
+        return self("apply", "--yes", "--allow-deletes", "9", *QUICK, kill=kill)
+
+    def sandbox(self) -> Store:
+        return Store(self.folder / ".reconciler" / "sandbox.db")
+
+    def objects(self) -> Counter[str]:
+        """How often each title exists in the services, but for what the invented world had."""
+        with closing(self.sandbox()) as store:
+            found = Counter(report["title"] for report in store.all("blue_report"))
+            found.update(report["name"] for report in store.all("pipefy_report"))
+        return found - WORLD
+
+    def exports(self) -> list[str]:
+        """The id of every export that was ever started."""
+        with closing(self.sandbox()) as store:
+            return [export["id"] for export in store.all("pipefy_export")]
+
+    def log(self) -> str:
+        with closing(open_backend(self.state, f"sandbox:{self.folder.name}/default")) as backend:
+            return b"".join(batch for _, batch in backend.read(WHOLE)[1]).decode()
+
+    def settle_exports(self) -> None:
+        """Say of every export in doubt what a person finds out in Pipefy: which it started, if it did."""
+        doubts = json.loads(self("state", "list", "--format", "json").out)["in_doubt"]
+        assert doubts
+        for doubt in doubts:
+            assert doubt["action"] == "export", doubt
+            log = self.log()
+            unknown = [export for export in self.exports() if f'"export_id":"{export}"' not in log]
+            verdict = unknown[0] if unknown else "absent"
+            self("state", "settle", doubt["address"], "--as", verdict)
+
+    def killed(self, phase: Phase, moment: int) -> str:
+        """Apply, killed at a moment, and see that the next apply makes it right; what the moment was, "" for none."""
+        for text in phase.earlier:
+            self.declare(text)
+            assert self.apply().code == 0
+        self.declare(phase.manifests)
+        first = self.apply(kill=moment)
+        if first.code >= 0:
+            assert first.code == 0, first.err
+        again = self.apply()
+        if again.code == 7:
+            self.settle_exports()
+            again = self.apply()
+        assert again.code == 0, (first.moment, again.err)
+        assert self.objects() == dict.fromkeys(phase.objects, 1), first.moment
+        assert len(self.exports()) == phase.exports, first.moment
+        assert self("plan", "--detailed-exitcode").code == 0, first.moment
+        return first.moment
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Callable[..., Ran]]:
+    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, DRIVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def asked(arguments: Sequence[str], folder: str, kill: int | None) -> Ran:
+        process.stdin.write(json.dumps({"arguments": arguments, "folder": folder, "kill": kill}) + "\n")
+        process.stdin.flush()
+        answer: dict[str, Any] = json.loads(process.stdout.readline())
+        return Ran(**answer)
+
+    yield asked
+    process.stdin.close()
+    process.wait(timeout=20)
+    process.stdout.close()
+
+
+def world() -> Counter[str]:
+    """The titles that a new world has."""
+    from reconciler.sandbox.world import seed
+
+    with closing(Store(None)) as store:
+        seed(store)
+        found = Counter(report["title"] for report in store.all("blue_report"))
+        found.update(report["name"] for report in store.all("pipefy_report"))
+    return found
+
+
+WORLD = world()
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_killed_anywhere_the_next_apply_makes_it_right(
+    backend: str, phase: Phase, ask: Callable[..., Ran], tmp_path: Path
+) -> None:
+    every = 1 if EVERYTHING or backend == "sqlite" else 9
+    seen, moment = [], random.randint(1, every)
+    with place(backend, tmp_path) as state:
+        while not seen or seen[-1]:
+            folder = tmp_path / f"t{random.randrange(2**40)}-{moment}"
+            seen.append(Trial(ask, folder, state).killed(phase, moment))
+            moment += every
+    words = " ".join(seen)
+    assert all(word in words for word in ("before append", "after append", "before request", "after request"))
