@@ -1,9 +1,10 @@
 """A process that runs the program in children and kills them at chosen moments: `python killing.py`.
 
-It reads and writes JSON lines.  Each request is `{"arguments", "folder", "kill": N or null}`; the answer is `{"code", "out", "err", "moment"}`: the exit
-code (negative: the signal), what was written, and what was about to happen when it was killed.  Moments are counted
-over everything that leaves a trace outside the process: before and after each append to the log, and before and after
-each request to a service, when the service has done it and its answer is not yet known.
+It reads and writes JSON lines.  Each request is `{"arguments", "folder", "kill": N or null}`; the answer is
+`{"code", "out", "err", "moment"}`: the exit code (negative: the signal), what was written, and what was about to happen
+when it was killed.  Moments are counted over everything that leaves a trace outside the process: before and after each
+append to the log, and before and after each request to a service, when the service has done it and its answer is not
+yet known.
 
 Children are forked from one process that has everything imported, for a kill at every moment of a run needs hundreds.
 """
