@@ -163,6 +163,7 @@ def test_the_workflow_asks_for_little_and_names_what_it_uses(cli: Any) -> None:
     check, apply = workflow["jobs"]["check"], workflow["jobs"]["apply"]
     assert "secrets" not in json.dumps(check)
     assert apply["concurrency"] == {"group": "reconciler-apply", "cancel-in-progress": False}
+    assert apply["permissions"] == {"contents": "write"}  # of the log; nothing else may write
     assert {"BLUE_TOKEN_ID", "BLUE_TOKEN_SECRET", "PIPEFY_CLIENT_ID", "RECONCILER_STATE"} <= apply["env"].keys()
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
@@ -202,9 +203,9 @@ def test_the_workflow_keeps_the_files_of_exports(cli: Any) -> None:
     assert last["with"] == {"name": "exports", "path": "exports/", "if-no-files-found": "ignore"}
 
 
-def test_the_workflow_names_the_states_that_this_version_knows(cli: Any) -> None:
+def test_the_project_names_the_states_that_this_version_knows(cli: Any) -> None:
     cli("init")
-    text = (cli.folder / WORKFLOW).read_text(encoding="utf-8")
+    text = (cli.folder / "manifests" / "reconciler.yaml").read_text(encoding="utf-8")
     told = cli("explain", "project.state").out
     for scheme in BACKENDS:
         assert f"{scheme}:" in text

@@ -26,6 +26,9 @@ kind: Project
 metadata:
   name: @NAME@
 spec:
+  # Where the log is, which records what exists: for everybody in the remote of this repository, in a ref that no branch
+  # and no clone holds, as the workflow has it.  Without this it is a file on this machine.
+@STORES@  # state: git:origin
   providers:
     blue:
       organization: acme  # the sandbox's; replace it with yours, or set BLUE_ORG_ID
@@ -131,13 +134,15 @@ env:
           python-version: "3.12"
       - run: pip install "reconciler @ $RECONCILER_SOURCE"
       - run: reconciler validate --format github
-      # Offline and without credentials, so it knows no state: all of the manifests are shown as new.
-      - run: reconciler plan --format markdown >> "$GITHUB_STEP_SUMMARY"
+      # Offline and without credentials of the services: compared with what the log says that there is.
+      - run: reconciler plan --state git:origin --format markdown >> "$GITHUB_STEP_SUMMARY"
   apply:
     if: >-
       github.event_name == 'schedule' ||
       (github.event_name == 'push' && github.ref_name == github.event.repository.default_branch)
     runs-on: ubuntu-latest
+    permissions:
+      contents: write # for the log, when it is kept in this repository
     concurrency:
       group: reconciler-apply
       cancel-in-progress: false
@@ -148,21 +153,18 @@ env:
       PIPEFY_CLIENT_SECRET: ${{ secrets.PIPEFY_CLIENT_SECRET }}
       # Where it is recorded what exists.  It must be one place that every run reaches and that outlives them all:
       # a run that does not find the record of the last one would create everything again.
-@STATE@      RECONCILER_STATE: ${{ secrets.RECONCILER_STATE }}
+      RECONCILER_STATE: ${{ secrets.RECONCILER_STATE || 'git:origin' }}
     steps:
       - name: It is said where the program comes from
         run: >-
           test -n "$RECONCILER_SOURCE" || { echo "::error::set the repository variable RECONCILER_SOURCE to where pip
           finds this program, such as git+https://HOST/OWNER/reconciler@TAG"; exit 1; }
-      - name: The state is kept where every run finds it
-        run: >-
-          test -n "$RECONCILER_STATE" || { echo "::error::set the secret RECONCILER_STATE to a state URL"; exit 1; }
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
       - run: pip install "reconciler @ $RECONCILER_SOURCE"
-      - run: reconciler apply --yes
+      - run: reconciler apply --yes --lock-timeout 600
       - name: The files of exports
         if: always()
         uses: actions/upload-artifact@v4
@@ -178,10 +180,11 @@ def project(name: str, folder: str, schemas: Mapping[str, str]) -> dict[str, str
     are the files of the schemas."""
     manifests = PurePosixPath(folder)
     settings = "" if folder == "manifests" else f"  RECONCILER_DIR: {json.dumps(folder)}\n"
-    workflow = _WORKFLOW.replace("@DIR@", settings).replace("@STATE@", _commented(plain.stores(), 6))
+    workflow = _WORKFLOW.replace("@DIR@", settings)
+    told = _PROJECT.replace("@NAME@", _scalar(name)).replace("@STORES@", _commented(plain.stores(), 2))
     export = _headed(manifests / "pipefy", "manifest", _PIPEFY_EXPORT)
     files = {
-        manifests / "reconciler.yaml": _headed(manifests, "project", _PROJECT.replace("@NAME@", _scalar(name))),
+        manifests / "reconciler.yaml": _headed(manifests, "project", told),
         manifests / "environments/default.yaml": _headed(manifests / "environments", "environment", _ENVIRONMENT),
         manifests / "blue/pipeline.yaml": _headed(manifests / "blue", "manifest", _BLUE),
         manifests / "pipefy/sales.yaml": _headed(manifests / "pipefy", "manifest", _PIPEFY_REPORT) + "---\n" + export,
