@@ -154,7 +154,7 @@ def link(batch: bytes) -> str | None:
         found = None
     if type(found) is not dict or type(found.get("prev")) not in (str, type(None)):
         raise _refusal(None, batch)
-    prev: str | None = found["prev"]
+    prev: str | None = found.get("prev")
     return prev
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -94,7 +95,8 @@ async def operate(log: Log, count: int, concurrency: int) -> None:
 def durable(backend: str, folder: Path) -> None:
     """Operations per second at several concurrencies, against one append per wave."""
     count = 1000 if backend in ("sqlite", "postgresql") else 200
-    with place(backend, folder) as url:
+    with place(backend, folder) as (url, variables):
+        os.environ.update(variables)
         for concurrency in (1, 10, 50):
             storage = open_backend(url, f"bench/durable-{concurrency}")
             began = time.monotonic()

@@ -14,8 +14,8 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,15 +198,16 @@ class Trial:
         return first.moment
 
 
-@pytest.fixture(scope="module")
-def ask() -> Iterator[Callable[..., Ran]]:
+@contextmanager
+def driver(variables: Mapping[str, str]) -> Iterator[Callable[..., Ran]]:
+    """Asks a process of `killing`, with these variables in its environment."""
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, DRIVER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**environment, **variables},
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -240,11 +241,13 @@ WORLD = world()
 @pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_killed_anywhere_the_next_apply_makes_it_right(
-    backend: str, phase: Phase, ask: Callable[..., Ran], tmp_path: Path
+    backend: str, phase: Phase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = 1 if EVERYTHING or backend == "sqlite" else 9
     seen, moment = [], random.randint(1, every)
-    with place(backend, tmp_path) as state:
+    with place(backend, tmp_path) as (state, variables), driver(variables) as ask:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         while not seen or seen[-1]:
             folder = tmp_path / f"t{random.randrange(2**40)}-{moment}"
             seen.append(Trial(ask, folder, state).killed(phase, moment))

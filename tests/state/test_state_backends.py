@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
+from reconciler.model.errors import StateError, Unreachable, Usage
 from reconciler.model.ports import Backend
-from reconciler.state.backends import open_backend
+from reconciler.state.backends import WHOLE, open_backend, shown
 from reconciler.state.backends.sqlite import SqliteBackend
 from reconciler.testing.backends import LOG, BackendContract, rows
 
@@ -26,7 +26,7 @@ from reconciler.testing.backends import LOG, BackendContract, rows
 class Lost(SqliteBackend):
     def append(self, position: int, batch: bytes) -> None:
         super().append(position, batch)
-        raise Unreachable("The answer was lost.")
+        raise Unreachable("The answer was lost.", "Try again.")
 
 
 class SqliteStorage:
@@ -36,8 +36,12 @@ class SqliteStorage:
         self.file = folder / "deep" / "er" / "state.db"
         self.made: list[Backend] = []
 
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self.file}"
+
     def open(self, log: str = LOG) -> Backend:
-        self.made.append(open_backend(f"sqlite:{self.file}", log))
+        self.made.append(open_backend(self.url, log))
         return self.made[-1]
 
     def overwrite(self, position: int, batch: bytes, log: str = LOG) -> None:
@@ -53,9 +57,11 @@ class SqliteStorage:
     def cut(self) -> Iterator[None]:
         away = self.file.with_suffix(".away")
         self.file.rename(away)
+        self.file.mkdir()
         try:
             yield
         finally:
+            self.file.rmdir()
             away.rename(self.file)
 
     @contextmanager
@@ -143,13 +149,13 @@ def test_the_file_says_what_it_is_and_syncs_fully(path: Path, backend: Backend) 
         (1,),
         ("wal",),
     ]
-    assert backend._db.execute("PRAGMA synchronous").fetchone() == (2,)  # type: ignore[attr-defined]
+    assert backend._db.execute("PRAGMA synchronous").fetchone() == (3,)  # type: ignore[attr-defined]
 
 
-def refused(act: Callable[[], object], *said: str) -> None:
+def refused(act: Callable[[], object], *said: str, kind: type[StateError] = StateError) -> None:
     with pytest.raises(StateError) as caught:
         act()
-    assert not isinstance(caught.value, Conflict)
+    assert type(caught.value) is kind
     assert all(word in caught.value.message for word in said), caught.value.message
     assert caught.value.hint
 
@@ -255,12 +261,12 @@ def test_somebody_who_never_lets_go_is_named_as_the_cause(
     query(path, "PRAGMA journal_mode = DELETE", "CREATE TABLE t (x)", "DROP TABLE t")
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    refused(lambda: backend.append(1, b"a"), str(path), "in use by another process")
+    refused(lambda: backend.append(1, b"a"), str(path), "in use by another process", kind=Unreachable)
     blocker.close()
     backend.append(1, b"a")
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    refused(lambda: backend.append(2, b"b"), str(path), "in use by another process")
+    refused(lambda: backend.append(2, b"b"), str(path), "in use by another process", kind=Unreachable)
     blocker.close()
     backend.append(2, b"b")
 
@@ -268,7 +274,7 @@ def test_somebody_who_never_lets_go_is_named_as_the_cause(
 LIMITED = """
 import resource, signal, sys
 from reconciler.model.errors import StateError
-from reconciler.state.backends import open_backend
+from reconciler.state.backends import open_backend, shown
 from reconciler.state.backends.sqlite import SqliteBackend
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 backend = open_backend("sqlite:" + sys.argv[1], "acme/default")
@@ -307,19 +313,16 @@ def test_a_full_disk_is_called_a_full_disk(path: Path, backend: Backend) -> None
 NOBODY = """
 import os, sys, urllib.parse  # what is loaded on first use may be out of reach later
 from reconciler.model.errors import StateError
-from reconciler.state.backends import open_backend
+from reconciler.state.backends import open_backend, shown
 from reconciler.state.backends.sqlite import SqliteBackend
 backend = open_backend("sqlite:" + sys.argv[1], "acme/default")
 if os.getuid() == 0:
     os.setuid(65534)
-try:
-    print(len(list(backend.read(0)[1])))
-except StateError as error:
-    print(error.message)
-try:
-    backend.append(2, b"x")
-except StateError as error:
-    print(error.message)
+for act in (lambda: list(backend.read(0)[1]), lambda: backend.append(2, b"x"), lambda: list(backend.read(0)[1])):
+    try:
+        print(act())
+    except StateError as error:
+        print(error.message)
 """
 
 
@@ -344,30 +347,87 @@ def test_many_who_make_the_file_at_once_see_it_as_theirs(tmp_path: Path) -> None
         assert sorted(told) == ["Conflict"] * 7 + ["first"]
 
 
-def test_a_file_that_may_only_be_read_is_called_that() -> None:
+@contextmanager
+def folder_for_all() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp())  # other users cannot reach into pytest's folders
     try:
-        path = folder / "state.db"
-        backend = open_backend(f"sqlite:{path}", "acme/default")
-        backend.append(1, b"a")
-        backend.close()
-        path.chmod(0o444)
-        folder.chmod(0o555)
-        done = subprocess.run([sys.executable, "-c", NOBODY, path], capture_output=True, text=True, check=True)
+        yield folder / "state.db"
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
-    first, second = done.stdout.splitlines()
-    assert (
-        first == second == f"The state file {path} or its folder may not be written, which SQLite needs even to read."
-    )
+
+
+def as_nobody(path: Path, *, folder: int = 0o555) -> list[str]:
+    """What somebody else is told who reads, writes and reads again."""
+    for file in path.parent.iterdir():
+        file.chmod(0o444)
+    path.parent.chmod(folder)
+    done = subprocess.run([sys.executable, "-c", NOBODY, path], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("folder", [0o555, 0o777])
+def test_a_file_that_may_only_be_read_can_be_read(folder: int) -> None:
+    with folder_for_all() as path:
+        backend = open_backend(f"sqlite:{path}", "acme/default")
+        backend.append(1, b"a")
+        backend.close()
+        first, second, third = as_nobody(path, folder=folder)
+    assert first == third == "[(1, b'a')]"
+    assert second == f"The state file {path} or its folder may not be written."
+
+
+def test_a_file_that_is_not_all_there_is_not_read_without_the_rest() -> None:
+    with folder_for_all() as path:
+        backend = open_backend(f"sqlite:{path}", "acme/default")
+        backend.append(1, b"a")
+        backend.append(2, b"b")
+        held = {name: path.with_name(name).read_bytes() for name in ("state.db", "state.db-wal")}
+        backend.close()
+        for name, content in held.items():  # as a copy of the folder would have them
+            path.with_name(name).write_bytes(content)
+        first, second, third = as_nobody(path)
+    assert first == second == third == f"The state file {path} cannot be opened."
+
+
+def test_what_is_trimmed_makes_the_file_smaller(path: Path, backend: Backend) -> None:
+    for position in range(1, 101):
+        backend.append(position, b"x" * 10_000)
+    backend.close()
+    before = path.stat().st_size
+    backend.trim(100)
+    backend.close()
+    assert before > 1_000_000
+    assert path.stat().st_size < 50_000
+    assert rows(backend) == [(100, b"x" * 10_000)]
+
+
+def test_a_position_that_the_log_has_not_reached_keeps_the_last_batch(backend: Backend) -> None:
+    backend.append(1, b"a")
+    backend.append(2, b"b")
+    backend.trim(9)
+    assert rows(backend) == [(2, b"b")]
+
+
+@pytest.mark.parametrize(("taken", "trimmed"), [(0, 151), (1, 101), (1, 102), (100, 151)])
+def test_a_reader_that_a_trim_overtakes_is_told_so_or_gets_all(backend: Backend, taken: int, trimmed: int) -> None:
+    for position in range(1, 151):
+        backend.append(position, b"x")
+    begun = iter(backend.read(WHOLE)[1])
+    seen = [next(begun) for _ in range(taken)]
+    backend.append(151, b"x")
+    backend.trim(trimmed)
+    if trimmed == 101:
+        assert len([*seen, *begun]) == 150
+    else:
+        with pytest.raises(Unreachable, match="was archived while it was read"):
+            list(begun)
 
 
 def test_urls_that_cannot_be_opened_name_what_can() -> None:
     for url in (
-        "postgresql://ann:secret@host/db",
-        "s3://bucket",
-        "git:origin",
+        "mysql://ann:secret@host/db",
+        "s4://bucket",
         "state.db",
         "",
         "sqlite:",
@@ -377,8 +437,8 @@ def test_urls_that_cannot_be_opened_name_what_can() -> None:
             open_backend(url, "acme/default")
         assert "sqlite:" in caught.value.hint
         assert "secret" not in caught.value.message + caught.value.hint
-    with pytest.raises(Usage, match="This version cannot keep its state in 'postgresql'"):
-        open_backend("postgresql://host/db", "acme/default")
+    with pytest.raises(Usage, match="This version cannot keep its state in 'mysql'"):
+        open_backend("mysql://host/db", "acme/default")
 
 
 def test_sigkill_at_any_moment_keeps_what_was_acknowledged(path: Path) -> None:
@@ -400,3 +460,42 @@ def test_sigkill_at_any_moment_keeps_what_was_acknowledged(path: Path) -> None:
     backend.close()
     assert len(acknowledged) >= 6
     assert all(f'"operation":"{operation}"' in kept for operation in acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:a@b?.db", "sqlite:a@b?.db"),
+        ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+        ("git:origin", "git:origin"),
+        ("git:git@host:team/repo.git", "git:git@host:team/repo.git"),
+        ("git:https://x:hunter2@host/repo.git", "git:https://host/repo.git"),
+        ("postgresql://ann:hunter2@host:5432/db?password=hunter2", "postgresql://host:5432/db"),
+        ("postgresql://ann:hunter/2@host/db", "postgresql://host/db"),
+        ("postgresql://ann:hunt@er2@host/db", "postgresql://host/db"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+    ],
+)
+def test_a_state_url_is_shown_without_what_may_be_secret(url: str, said: str) -> None:
+    assert shown(url) == said
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "extra"),
+    [("postgresql://h/d", "psycopg", "postgres"), ("s3://bucket", "obstore", "object-store")],
+)
+@pytest.mark.parametrize("broken", [None, "raise ImportError('no pq wrapper available')"])
+def test_a_library_that_is_missing_is_named_with_what_installs_it(
+    tmp_path: Path, url: str, library: str, extra: str, broken: str | None
+) -> None:
+    code = f"import sys; sys.modules[{library!r}] = None\n"
+    if broken is not None:
+        (tmp_path / f"{library}.py").write_text(broken)
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    code += (
+        "from reconciler.model.errors import Usage\nfrom reconciler.state.backends import open_backend\n"
+        f"try:\n    open_backend({url!r}, 'a/b')\nexcept Usage as error:\n    print(error.message, error.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"needs {library}" in done.stdout
+    assert f"install reconciler[{extra}]" in done.stdout

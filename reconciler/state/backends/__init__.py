@@ -9,7 +9,6 @@ reached is never given.  `testing.backends` holds what every backend must pass.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Final, cast
@@ -23,14 +22,14 @@ BACKENDS: Final[Mapping[str, str]] = {
     "sqlite": "reconciler.state.backends.sqlite:SqliteBackend",
     "git": "reconciler.state.backends.git:GitBackend",
     "postgresql": "reconciler.state.backends.postgres:PostgresBackend",
+    "postgres": "reconciler.state.backends.postgres:PostgresBackend",
     "s3": "reconciler.state.backends.objects:s3",
     "gs": "reconciler.state.backends.objects:gs",
     "az": "reconciler.state.backends.objects:az",
 }
 """Scheme to the dotted path of what is called with the rest of the URL and the name of the log."""
 
-_EXTRAS: Final = {"psycopg": "postgres", "obstore": "object-store"}
-_SECRETS: Final = re.compile(r"(?<=//)[^/@\s]*@|\?.*", re.DOTALL)
+_EXTRAS: Final = {"postgres": "psycopg", "object-store": "obstore"}
 
 
 def open_backend(url: str, log: str) -> Backend:
@@ -50,16 +49,21 @@ def open_backend(url: str, log: str) -> Backend:
     module, _, name = BACKENDS[scheme].partition(":")
     try:
         make = cast("Callable[[str, str], Backend]", getattr(import_module(module), name))
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS:
-            raise
+    except ImportError as error:  # also what a library says that lacks a part of the system
+        extra = "postgres" if module.endswith(".postgres") else "object-store"
         raise Usage(
-            f"State in {scheme}: needs {error.name}, which is not installed.",
-            f"install reconciler[{_EXTRAS[error.name]}]",
+            f"State in {scheme}: needs {_EXTRAS[extra]}, which is not installed or does not work here.",
+            f"install reconciler[{extra}]",
         ) from error
     return make(rest, log)
 
 
 def shown(url: str) -> str:
-    """Return a state URL as it may be shown and recorded: without user, password and parameters."""
-    return _SECRETS.sub("", url)
+    """Return a state URL as it may be shown and recorded: without user, password and parameters.
+
+    What stands before an `@` is left out whatever it is: a password may hold any character.
+    """
+    scheme, slashes, rest = url.partition("//")
+    if not slashes or scheme == "sqlite:":
+        return url
+    return scheme + slashes + rest.partition("?")[0].rpartition("@")[2]
