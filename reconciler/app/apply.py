@@ -15,21 +15,25 @@ from reconciler.app import plan as planner
 from reconciler.app.clock import SystemClock, instant
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
-from reconciler.app.state.reading import doubts
+from reconciler.app.state.resolving import open_doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Resolved, RunFinished, RunStarted
-from reconciler.model.errors import PlanRefused, ReconcilerError
+from reconciler.model.errors import Conflict, PlanRefused, ReconcilerError
 from reconciler.model.event import Emit, Event, EventType
 from reconciler.model.manifest import Desired, Project
+from reconciler.model.outcome import Done, Settlement, Unclear
 from reconciler.model.plan import Plan, Target
 from reconciler.model.ports import Backend, Provider
-from reconciler.model.recorded import Recorded
-from reconciler.model.values import JSON
+from reconciler.model.recorded import Doubt, Recorded
+from reconciler.model.values import JSON, Address, JSONObject
 
 if TYPE_CHECKING:
     from reconciler.engine.options import Options
     from reconciler.state.lease import Lease
     from reconciler.state.log import Log
+
+_SHOWN = 10
+"""How many of those that are in doubt are named in the end."""
 
 DOWNLOADS = Path("exports")
 """Where files go, relative to the working directory."""
@@ -54,13 +58,15 @@ class Conversation:
     """How the use case talks to whoever started it.
 
     `show` gets the plan, and what the rails say of it, before anything is sent; `confirm` answers
-    whether to go on; `note` takes a sentence about what is found out or waited for.
+    whether to go on; `note` takes a sentence about what is found out or waited for, `doubts` what is in
+    doubt in the end, as `open_doubts` gives it.
     """
 
     show: Callable[[Plan, Sequence[str]], None]
     confirm: Callable[[], bool]
     emit: Emit
     note: Callable[[str], None]
+    doubts: Callable[[Sequence[JSONObject]], None] = lambda doubts: None
 
 
 class Declined(ReconcilerError):
@@ -95,7 +101,7 @@ def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
 class _Apply:
     """One apply, from the first look at the log to the last event.
 
-    `learned` is what it has to tell the log of names that it looked up.
+    `learned` is what it has to tell the log of names that it looked up; `candidates` what look-ups found for doubts.
     """
 
     wiring: Wiring
@@ -106,37 +112,49 @@ class _Apply:
     desired: Desired | None = None
     targets: Mapping[str, Target] = field(default_factory=dict)
     learned: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    candidates: dict[Address, Sequence[str]] = field(default_factory=dict)
+    in_doubt: Sequence[JSONObject] = ()
     message: str = ""
 
     def perform(self) -> int:
-        from reconciler.planning import safety
-        from reconciler.state.log import read
-
         saved = None if self.orders.saved is None else self._read(self.orders.saved)
         if saved is None:
             self.desired = self.wiring.desired()
         project = self.wiring.project() if self.desired is None else self.desired.project
         with closing(self.wiring.backend(project)) as backend:
-            recorded = read(backend)
-            if saved is None:
-                self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
-                if not self.orders.retarget:
-                    planner.check_places(recorded, self.targets)
-                recorded = self._settled(backend, recorded)
-                plan = self._plan(recorded)
-            else:
-                plan = self._verified(saved, recorded, project)
-            allowed = self.orders.allow_deletes
-            self.talk.show(plan, planner.warnings(self.wiring, plan, recorded, project, allow_deletes=allowed))
-            self._tell_pretended()
-            safety.refuse(plan, recorded, project.safety, allowed)
-            told = self.learned or self.orders.retarget
-            if not plan.steps and not plan.pending and saved is None and not told:
-                return self._ended(0, recorded)
-            # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
-            if plan.steps and saved is None and not self.talk.confirm():
-                raise Declined("not confirmed; nothing was sent")
-            return asyncio.run(self._execute(backend, plan, saved))
+            while True:
+                try:
+                    return self._attempt(backend, saved, project)
+                except Conflict as error:  # only the lease, before anything is sent, says that the plan has aged
+                    if saved is not None:
+                        raise
+                    self.talk.note(f"planning again: {error.message}")
+
+    def _attempt(self, backend: Backend, saved: Plan | None, project: Project) -> int:
+        """Plan on the state as it is now, ask, and perform that; raises Conflict when others were quicker."""
+        from reconciler.planning import safety
+        from reconciler.state.log import read
+
+        recorded = read(backend)
+        if saved is None:
+            self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
+            if not self.orders.retarget:
+                planner.check_places(recorded, self.targets)
+            recorded = self._settled(backend, recorded)
+            plan = self._plan(recorded)
+        else:
+            plan = self._verified(saved, recorded, project)
+        allowed = self.orders.allow_deletes
+        self.talk.show(plan, planner.warnings(self.wiring, plan, recorded, project, allow_deletes=allowed))
+        self._tell_pretended()
+        safety.refuse(plan, recorded, project.safety, allowed)
+        told = self.learned or self.orders.retarget
+        if not plan.steps and not plan.pending and saved is None and not told:
+            return self._ended(0, recorded)
+        # nothing is held while a person thinks: what the answer is about is checked when the lease is taken
+        if plan.steps and saved is None and not self.talk.confirm():
+            raise Declined("not confirmed; nothing was sent")
+        return asyncio.run(self._execute(backend, plan, saved))
 
     def _tell_pretended(self) -> None:
         """Schedules will count from a pretended instant, and stand still until it has come."""
@@ -156,16 +174,19 @@ class _Apply:
                 "counts": dict(self.counts),
                 "exit_code": code,
                 **({"message": message} if message else {}),
+                **({"in_doubt": list(self.in_doubt)} if self.in_doubt else {}),
             },
         )
 
     def _ended(self, code: int, recorded: Recorded) -> int:
         """The exit code, which is not 0 while something is in doubt; then it is said what."""
-        doubtful = doubts(recorded)
+        self.in_doubt = open_doubts(recorded, self.wiring.settings, self.candidates)
+        doubtful = list(dict.fromkeys(doubt["address"] for doubt in self.in_doubt))
         if doubtful:
-            known = ", ".join(map(str, doubtful[:10])) + (" and more" if len(doubtful) > 10 else "")
+            known = ", ".join(doubtful[:_SHOWN]) + (" and more" if len(doubtful) > _SHOWN else "")
             self.message = f"in doubt: {known}; `state settle` looks again or takes your word"
             self.talk.note(self.message)
+            self.talk.doubts(self.in_doubt[:_SHOWN])
         return code or (7 if doubtful else 0)
 
     def _tell(self, type_: EventType, data: dict[str, JSON]) -> None:
@@ -175,10 +196,24 @@ class _Apply:
         """Pass an event on, and count how steps end, so that the counts are right whatever happens."""
         from reconciler.engine.result import COUNTED
 
+        if event.address is not None and event.data.get("candidates"):
+            self.candidates[event.address] = event.data["candidates"]
         if event.type in COUNTED:
             name = COUNTED[event.type]
             self.counts[name] = self.counts.get(name, 0) + 1
         self.talk.emit(event)
+
+    def _found(self, doubt: Doubt, finding: Settlement) -> None:
+        """Tell what a look-up found of what an earlier run left in doubt."""
+        data: dict[str, JSON] = {"action": doubt.action.value, "operation": doubt.operation, "of_run": doubt.run}
+        match finding:
+            case Done():
+                data |= {"finding": "applied", "id": finding.id, "notes": list(finding.notes)}
+            case Unclear():
+                data |= {"finding": "unclear", "reason": finding.reason, "candidates": list(finding.candidates)}
+            case _:
+                data["finding"] = "absent"
+        self._emit(Event(EventType.STEP_SETTLED, self._now(), doubt.address, data))
 
     def _now(self) -> str:
         return instant(SystemClock().wall())
@@ -205,9 +240,9 @@ class _Apply:
 
         log = Log(backend, self.wiring.clock)
         async with AsyncExitStack() as stack:
-            providers = await self._connect(stack, names)
+            providers = await self._connect(stack, names, log)
             stop = stack.enter_context(stop_on_signal(self.talk.note))
-            await stack.enter_async_context(self._lease(log, self._started()))
+            await stack.enter_async_context(self._lease(log, self._started(), stop))
             await settle(
                 run=self.name,
                 providers=providers,
@@ -216,6 +251,7 @@ class _Apply:
                 options=self.orders.options,
                 stop=stop,
                 note=self.talk.note,
+                found=self._found,
             )
         if stop.is_set():
             raise KeyboardInterrupt
@@ -259,11 +295,16 @@ class _Apply:
         self.learned = names.news(recorded, service, filled.asked)
         return filled.value
 
-    async def _connect(self, stack: AsyncExitStack, names: Collection[str]) -> dict[str, Provider]:
+    async def _connect(self, stack: AsyncExitStack, names: Collection[str], log: Log) -> dict[str, Provider]:
         wanted = {name: self.targets[name] for name in sorted(names)}
         concurrency = self.orders.options.concurrency
         return await self.wiring.connect(
-            stack, wanted, timeout=self.orders.timeout, concurrency=concurrency, desired=self.desired
+            stack,
+            wanted,
+            timeout=self.orders.timeout,
+            concurrency=concurrency,
+            desired=self.desired,
+            permit=log.permit,
         )
 
     def _started(self, *, plan: str | None = None, places: Mapping[str, str] | None = None) -> RunStarted:
@@ -276,10 +317,24 @@ class _Apply:
         )
 
     def _lease(
-        self, log: Log, started: RunStarted, *, expect: int | None = None, learned: Sequence[Resolved] = ()
+        self,
+        log: Log,
+        started: RunStarted,
+        stop: asyncio.Event,
+        *,
+        expect: int | None = None,
+        learned: Sequence[Resolved] = (),
     ) -> Lease:
         entries: list[Entry] = [started, *learned]
-        return self.wiring.lease(log, run=self.name, command="apply", note=self.talk.note, expect=expect, extra=entries)
+        return self.wiring.lease(
+            log,
+            run=self.name,
+            command="apply",
+            note=self.talk.note,
+            expect=expect,
+            extra=entries,
+            stop=stop.is_set,
+        )
 
     async def _execute(self, backend: Backend, plan: Plan, saved: Plan | None) -> int:
         from reconciler.delivery.files import Folder
@@ -289,13 +344,13 @@ class _Apply:
         log = Log(backend, self.wiring.clock)
         addresses = [*(step.address for step in plan.steps), *(pending.address for pending in plan.pending)]
         async with AsyncExitStack() as stack:
-            providers = await self._connect(stack, {address.provider for address in addresses})
+            providers = await self._connect(stack, {address.provider for address in addresses}, log)
             stop = stack.enter_context(stop_on_signal(self.talk.note))
             leased = await stack.enter_async_context(AsyncExitStack())
             started = self._started(plan=saved.digest if saved else None, places=planner.known_places(self.targets))
             learned = [Resolved(self.name, self._now(), provider, found) for provider, found in self.learned.items()]
             if plan.steps:
-                await leased.enter_async_context(self._lease(log, started, expect=plan.position, learned=learned))
+                await leased.enter_async_context(self._lease(log, started, stop, expect=plan.position, learned=learned))
             else:
                 await log.refresh()
                 await log.record([started, *learned])

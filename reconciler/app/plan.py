@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,11 +100,20 @@ def make(
 def warnings(
     wiring: Wiring, made: Plan, recorded: Recorded, project: Project, *, allow_deletes: int | None = None
 ) -> tuple[str, ...]:
-    """What to say beside a plan: why the rails would refuse it, and which schedules stand still."""
+    """What to say beside a plan: why the rails would refuse it, which schedules stand still, that manifests differ."""
     from reconciler.planning import exports, safety
 
     refused = safety.warnings(made, recorded, project.safety, allow_deletes)
-    return (*refused, *exports.warnings(recorded, wiring.clock.now()))
+    return (*refused, *exports.warnings(recorded, wiring.clock.now()), *_rollback(made))
+
+
+def _rollback(made: Plan) -> Iterator[str]:
+    if made.rollback_to is not None:
+        known = f" (its commit was {made.commit})" if made.commit else ""
+        yield (
+            f"this goes back to run {made.rollback_to}{known}, but the manifests do not: unless they are reverted too,"
+            " the next plain apply undoes it"
+        )
 
 
 def targets_of(wiring: Wiring, desired: Desired, recorded: Recorded) -> dict[str, Target]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 class Wiring:
     """Builds what the use cases need, on first use.  Nothing here has effects until asked for."""
 
+    lease_seconds = 60.0
+    """How long a lease lasts from each renewal."""
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
@@ -124,16 +127,30 @@ class Wiring:
         note: Callable[[str], None],
         expect: int | None = None,
         extra: Iterable[Entry] = (),
+        stop: Callable[[], bool] = lambda: False,
     ) -> Lease:
         """The lease of this project's and environment's log for a run of `command`, to be entered.
 
-        `note` gets a sentence about whom is waited for; the rest is as of `state.lease.take_lease`.
+        `note` gets a sentence about whom is waited for; the rest is as of `state.lease.Lease`.
+        RECONCILER_TRUST_CLOCK says that the clock of this machine is right though the log disagrees.
         """
         from reconciler.state.holder import this_holder
-        from reconciler.state.lease import take_lease
+        from reconciler.state.lease import Lease
 
         holder = this_holder(command)
-        return take_lease(log, run=run, holder=holder, clock=self.clock, expect=expect, extra=extra)
+        return Lease(
+            log,
+            run=run,
+            holder=holder,
+            clock=self.clock,
+            seconds=self.lease_seconds,
+            timeout=self.settings.lock_timeout,
+            note=note,
+            expect=expect,
+            extra=extra,
+            stop=stop,
+            trust_clock=self.settings.environ.get("RECONCILER_TRUST_CLOCK", "") not in ("", "0"),
+        )
 
     def content(self, address: Address, spec: JSONObject) -> str:
         """The digest of what decides about an export's file."""
@@ -170,10 +187,11 @@ class Wiring:
         concurrency: int,
         desired: Desired | None = None,
         read_only: bool = False,
+        permit: Callable[[], None] | None = None,
     ) -> dict[str, Provider]:
         """Open a provider per target; raises CredentialError, naming all that is missing, before any request.
 
-        With `read_only` the clients cannot send a mutation.
+        With `read_only` the clients cannot send a mutation; others ask `permit` right before one leaves.
         """
         from reconciler import providers
 
@@ -191,6 +209,7 @@ class Wiring:
                     concurrency=concurrency,
                     app=app,
                     read_only=read_only,
+                    permit=permit,
                 )
             except CredentialError as error:
                 missing.append(error)

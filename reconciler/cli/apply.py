@@ -15,8 +15,10 @@ from reconciler.cli.options import (
     Seconds,
     colored,
     common,
+    confirmed,
     formats,
     given,
+    lock_timeout,
     note,
     option,
     settings,
@@ -25,8 +27,7 @@ from reconciler.cli.options import (
 from reconciler.cli.options import retarget as retarget_option
 from reconciler.cli.options import select as select_option
 from reconciler.cli.options import timeout as timeout_option
-from reconciler.cli.show import write_plan
-from reconciler.model.errors import Usage
+from reconciler.cli.show import show_doubts, write_plan
 from reconciler.model.event import Emit, Event, EventType
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     show_default="40, in the sandbox 0",
     help=SETTLE_DELAY,
 )
+@lock_timeout
 @select_option
 @retarget_option
 def command(
@@ -112,18 +114,10 @@ def command(
             if format_ == "text" and not (yes and given("quiet")):
                 write_plan(plan, warnings, "text", color=colored(sys.stdout))
 
-        talk = Conversation(show=show, confirm=lambda: yes or _confirm(), emit=emit, note=note)
+        talk = Conversation(
+            show=show, confirm=lambda: yes or confirmed("Perform this plan?"), emit=emit, note=note, doubts=show_doubts
+        )
         return apply(Wiring(chosen), orders, talk)
-
-
-def _confirm() -> bool:
-    """Ask on stderr; an answer may be piped in, but silence is not consent."""
-    click.echo("Perform this plan? [y/N]: ", err=True, nl=False)
-    answer = sys.stdin.readline()
-    if not answer:
-        click.echo(err=True)
-        raise Usage("nobody answered whether to perform the plan", "pass --yes where nobody can be asked")
-    return answer.strip().lower() in ("y", "yes")
 
 
 @contextlib.contextmanager
@@ -141,6 +135,8 @@ def _reporter(format_: str) -> Iterator[Emit]:
     def keeping(emit: Emit) -> Emit:
         def emit_and_keep(event: Event) -> None:
             last[event.type] = event
+            if event.type is EventType.STEP_SETTLED:  # a note has said so
+                return
             # what never started needs no line that it finished: an error says why, or the plan that there is nothing
             if event.type is not EventType.RUN_FINISHED or EventType.RUN_STARTED in last:
                 emit(event)

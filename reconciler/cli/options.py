@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from reconciler.app.settings import Settings
+from reconciler.model.errors import Usage
 
 SETTLE_DELAY = "Seconds after a doubtful create until its absence is believed."
 
@@ -77,6 +78,15 @@ timeout = option(
     "--timeout", type=Seconds(min=0.001), metavar="S", default=30.0, show_default=True, help="Seconds for one request."
 )
 
+lock_timeout = _shared(
+    "--lock-timeout",
+    type=Seconds(min=0),
+    metavar="S",
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait while somebody else holds the state.",
+)
+
 select = option(
     "--select",
     multiple=True,
@@ -135,7 +145,8 @@ def given(name: str) -> Any:
 
 def settings() -> Settings:
     """What the shared options and the environment say; raises UsageError for a malformed --set."""
-    stated = click.get_current_context().find_root().obj["state"]
+    said = click.get_current_context().find_root().obj
+    stated = said["state"]
     # the sandbox has a log of its own: a RECONCILER_STATE meant for the real one does not count there
     ignored = given("sandbox") and stated.source is not ParameterSource.COMMANDLINE
     overrides = {}
@@ -151,6 +162,7 @@ def settings() -> Settings:
         state="" if ignored else stated.value,
         overrides=overrides,
         environ=dict(os.environ),
+        lock_timeout=said["lock_timeout"].value if "lock_timeout" in said else 0.0,
     )
 
 
@@ -184,6 +196,18 @@ def note(text: str) -> None:
 
     if not given("quiet"):
         click.echo(plain(text), err=True)
+
+
+def confirmed(question: str) -> bool:
+    """Ask on stderr; an answer may be piped in, but silence is not consent: raises Usage."""
+    from reconciler.render.escape import plain
+
+    click.echo(f"{plain(question)} [y/N]: ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        click.echo(err=True)
+        raise Usage(f"nobody answered the question: {question}", "pass --yes where nobody can be asked")
+    return answer.strip().lower() in ("y", "yes")
 
 
 def detail(text: str) -> None:

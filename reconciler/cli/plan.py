@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +15,9 @@ from reconciler.cli.options import retarget as retarget_option
 from reconciler.cli.options import select as select_option
 from reconciler.cli.options import timeout as timeout_option
 from reconciler.cli.show import write_plan
+
+if TYPE_CHECKING:
+    from reconciler.app.plan import Planned
 
 
 @click.command("plan")
@@ -27,6 +33,7 @@ from reconciler.cli.show import write_plan
 @option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes or drift, files to fetch, or doubts."
 )
+@option("--rollback-to", metavar="RUN", help="Plan from what this run left behind, instead of from the manifests.")
 @select_option
 @retarget_option
 @timeout_option
@@ -35,13 +42,15 @@ def command(
     out: Path | None,
     refresh: bool,
     detailed_exitcode: bool,
+    rollback_to: str | None,
     select: tuple[str, ...],
     timeout: float,
     retarget: bool,
 ) -> int:
     """Show what apply would do; sends nothing.
 
-    Offline, without credentials, unless --refresh asks for the live objects.
+    Offline, without credentials, unless --refresh asks for the live objects.  --rollback-to takes a run that `history`
+    shows; the plan is performed like any other: --out FILE, then `apply FILE`.
     """
     import asyncio
 
@@ -49,7 +58,12 @@ def command(
     from reconciler.app.wiring import Wiring
 
     wiring = Wiring(settings())
-    planned = asyncio.run(use_case.plan(wiring, refresh=refresh, select=select, timeout=timeout, retarget=retarget))
+    make: Callable[..., Coroutine[Any, Any, Planned]] = use_case.plan
+    if rollback_to is not None:
+        from reconciler.app import rollback
+
+        make = partial(rollback.plan, text=rollback_to)
+    planned = asyncio.run(make(wiring, refresh=refresh, select=select, timeout=timeout, retarget=retarget))
     detail(f"state: {planned.recorded.position} batches, {len(planned.recorded.resources)} resources")
     if out is not None:
         use_case.save(wiring, planned.plan, out)

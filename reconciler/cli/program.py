@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from reconciler import __version__
-from reconciler.cli import apply, completion, explain, fmt, init, plan, sandbox, schema, show, validate
+from reconciler.cli import apply, completion, explain, fmt, history, init, plan, sandbox, schema, show, validate
 from reconciler.cli.options import common, format_before, print_error
 from reconciler.cli.state import group as state
 from reconciler.cli.streams import patient_streams
@@ -29,7 +29,7 @@ def program() -> None:
     """Blue reports and Pipefy report exports as code: declare, plan, apply."""
 
 
-for command in (init, validate, plan, apply, show, state, explain, fmt, schema, sandbox, completion):
+for command in (init, validate, plan, apply, show, history, state, explain, fmt, schema, sandbox, completion):
     program.add_command(command.command)
 
 

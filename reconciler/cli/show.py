@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import common, formats, settings
+from reconciler.cli.options import common, formats, given, settings
 
 if TYPE_CHECKING:
     from reconciler.model.plan import Plan
+    from reconciler.model.values import JSONObject
 
 
 def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool) -> None:
@@ -23,6 +24,14 @@ def write_plan(plan: Plan, warnings: Sequence[str], format_: str, *, color: bool
     else:
         shown = renderer("plan", format_)(plan, warnings=warnings, **({"color": color} if format_ == "text" else {}))
     click.echo(shown, nl=False)
+
+
+def show_doubts(doubts: Sequence[JSONObject], *, err: bool = True) -> None:
+    """Write what is in doubt, and how a person resolves it."""
+    from reconciler.render import renderer
+
+    if doubts and not (err and given("quiet")):
+        click.echo(renderer("doubts", "text")(doubts), nl=False, err=err)
 
 
 @click.command("show")

@@ -43,7 +43,7 @@ class Board:
         self._stages = [_Stage.WAITING] * len(steps)
         self._missing = [0] * len(steps)
         self._followers: list[list[int]] = [[] for _ in steps]
-        self._doubts: dict[str, tuple[int, str]] = {}
+        self._doubts: dict[str, tuple[int, str, tuple[str, ...]]] = {}
         last = {step.address: index for index, step in enumerate(steps)}
         latest: dict[object, int] = {}
         for index, step in enumerate(steps):
@@ -84,22 +84,22 @@ class Board:
     def doubtful(self, index: int, operation: str, reason: str) -> None:
         """Nobody knows, and a look-up may tell: it stays open until `settled` or `close`."""
         self._stages[index] = _Stage.DOUBTFUL
-        self._doubts[operation] = (index, reason)
+        self._doubts[operation] = (index, reason, ())
 
     def doubts(self) -> dict[str, str]:
         """The provider of every open doubt, by operation."""
-        return {operation: self._steps[index].address.provider for operation, (index, _) in self._doubts.items()}
+        return {operation: self._steps[index].address.provider for operation, (index, *_) in self._doubts.items()}
 
-    def unclear(self, operation: str, finding: str) -> None:
+    def unclear(self, operation: str, finding: str, candidates: tuple[str, ...]) -> None:
         """A look-up could not resolve the doubt; no effect for one that is not on the board."""
         if operation in self._doubts:
-            index, reason = self._doubts[operation]
-            self._doubts[operation] = (index, f"{reason}; {finding}")
+            index, reason, _ = self._doubts[operation]
+            self._doubts[operation] = (index, f"{reason}; {finding}", candidates)
 
     def settled(self, operation: str, **data: JSON) -> None:
         """A look-up found that the doubtful step happened; no effect for one that is not on the board."""
         if operation in self._doubts:
-            index, _ = self._doubts.pop(operation)
+            index, *_ = self._doubts.pop(operation)
             self.applied(index, settled=True, **data)
 
     def rejected(self, index: int, refused: Refused) -> None:
@@ -134,8 +134,8 @@ class Board:
     def finish(self, reason: str) -> None:
         """End every step that has not ended, except exports that run: what may have been sent is in
         doubt, the rest is skipped."""
-        for index, doubt in self._doubts.values():
-            self.failed(index, EventType.STEP_DOUBTED, reason=doubt)
+        for index, doubt, candidates in self._doubts.values():
+            self.failed(index, EventType.STEP_DOUBTED, reason=doubt, candidates=list(candidates) or None)
         self._doubts.clear()
         for index, stage in enumerate(self._stages):
             if stage is _Stage.INTENDED:

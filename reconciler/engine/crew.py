@@ -18,6 +18,10 @@ class Crew:
         self.waits: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
+    def fail(self, error: Exception) -> None:
+        """Note a failure; the first one stays."""
+        self.failure = self.failure or error
+
     def mutate(self, work: Coroutine[object, object, None]) -> None:
         """Start a task that may mutate."""
         self._start(work, self.mutations)
@@ -48,7 +52,7 @@ class Crew:
         try:
             await work
         except Exception as error:  # noqa: BLE001  whatever it is, it is raised again by whoever runs the crew
-            self.failure = self.failure or error
+            self.fail(error)
 
     def _ended(self, task: asyncio.Task[None], group: set[asyncio.Task[None]]) -> None:
         group.discard(task)

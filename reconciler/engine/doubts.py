@@ -42,6 +42,16 @@ def happened(run: str, clock: Clock, doubt: Doubt, done: Done) -> Settled:
     )
 
 
+def sentence(doubt: Doubt, finding: Settlement) -> str:
+    """What a look-up found of a doubt, for people."""
+    said = f"{doubt.address}: the {doubt.action.value} of run {doubt.run}"
+    if isinstance(finding, Unclear):
+        return f"{said} stays in doubt: {explain(finding)}"
+    if isinstance(finding, Done):
+        return "; ".join((f"{said} had happened", *finding.notes))
+    return f"{said} had not happened"
+
+
 def explain(unclear: Unclear) -> str:
     """What a person has to know to judge for themselves."""
     if not unclear.candidates:

@@ -53,7 +53,8 @@ class Teller:
     """Turns what happens into events, and counts them.
 
     Every event has `action`.  Further keys: `id` on step.applied (with `notes`, and `settled` after a
-    look-up); `cause`, `code`, `message` on step.rejected; `reason` on step.doubted and step.skipped;
+    look-up); `cause`, `code`, `message` on step.rejected; `reason` on step.doubted (with `candidates` that a
+    look-up gave) and step.skipped;
     `occurrence`, `export_id` on every export event past its start (and `earlier` when an earlier run started
     it); `state`, `seconds` or `message` on export.progress; `reason` on an export.accepted that should
     have been more; `location`, `sha256`, `bytes` on export.delivered; `code`, `message`, `ran` on export.failed.

@@ -61,6 +61,7 @@ async def run(
         content=content,
         board=board,
         halted=lambda: crew.failure is not None,
+        halt=crew.fail,
         creates=frozenset(step.address for step in plan.steps if step.action is Action.CREATE),
     )
     waiting = Waiting(scene, teller, deliver=deliver, stop=stop, chance=chance)
@@ -158,14 +159,16 @@ class _Run:
         entries: list[Settled] = []
         for operation, finding in found.items():
             if isinstance(finding, Done):
-                doubt = scene.journal.recorded.in_doubt[operation]
-                entries.append(doubts.happened(scene.run, scene.clock, doubt, finding))
+                doubt = scene.journal.recorded.in_doubt.get(operation)
+                if doubt is not None:  # somebody else may have known meanwhile
+                    entries.append(doubts.happened(scene.run, scene.clock, doubt, finding))
             elif isinstance(finding, Unclear):
-                scene.board.unclear(operation, doubts.explain(finding))
+                scene.board.unclear(operation, doubts.explain(finding), finding.candidates)
         if entries:
             await scene.journal.record(entries)
+        notes = {operation: finding.notes for operation, finding in found.items() if isinstance(finding, Done)}
         for entry in entries:
-            scene.board.settled(entry.operation, id=entry.id)
+            scene.board.settled(entry.operation, id=entry.id, notes=list(notes[entry.operation]) or None)
         return bool(entries)
 
     def _ending(self) -> bool:

@@ -10,6 +10,7 @@ from reconciler.engine import timing
 from reconciler.engine.board import Board
 from reconciler.engine.options import Options
 from reconciler.model.canonical import canonical, digest
+from reconciler.model.errors import Locked
 from reconciler.model.outcome import Cause, Outcome, Refused, Request
 from reconciler.model.plan import Step
 from reconciler.model.ports import Clock, Journal, Provider
@@ -24,8 +25,8 @@ ContentDigest: TypeAlias = Callable[[Address, JSONObject], str]
 class Scene:
     """One run's ports and choices; `created` is the instant its plan was made at.
 
-    `halted` says whether the run has broken: then nothing more may be sent.  `creates` are the addresses
-    for which the plan makes an object.
+    `halted` says whether the run has broken: then nothing more may be sent; `halt` breaks it.  `creates` are the
+    addresses for which the plan makes an object.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Scene:
     content: ContentDigest
     board: Board
     halted: Callable[[], bool]
+    halt: Callable[[Exception], None]
     creates: Collection[Address] = ()
 
     def at(self) -> str:
@@ -57,10 +59,14 @@ class Scene:
         return self.created
 
     async def send(self, provider: Provider, request: Request) -> Outcome:
-        """Send what has been intended, unless the run has broken meanwhile."""
+        """Send what has been intended, unless the run has broken meanwhile, or has lost its lease."""
         if self.halted():
             return Refused(Cause.UNSENT, "UNSENT", "the run broke off before this was sent")
-        return await provider.perform(request)
+        try:
+            return await provider.perform(request)
+        except Locked as error:
+            self.halt(error)
+            return Refused(Cause.UNSENT, "LOCKED", error.message)
 
 
 class Ids(Mapping[Address, str]):

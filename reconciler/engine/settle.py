@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from reconciler.engine import doubts, timing
 from reconciler.engine.options import Options
-from reconciler.model.entry import Settled
-from reconciler.model.outcome import Done, Unclear
+from reconciler.model.entry import Entry, Settled
+from reconciler.model.outcome import Absent, Done, Settlement, Unclear
 from reconciler.model.ports import Clock, Journal, Provider
+from reconciler.model.recorded import Doubt
 
 
 async def settle(
@@ -22,15 +23,16 @@ async def settle(
     options: Options,
     stop: asyncio.Event,
     note: Callable[[str], None],
+    found: Callable[[Doubt, Settlement], None] = lambda doubt, finding: None,
 ) -> None:
     """Look up every mutation in doubt and record what is certain; the rest stays in doubt.
 
     That a mutation left no trace is believed only when the look-up began `settle_delay` after the request
     could last have been on its way: the remainder is waited for, once, unless `stop` is set.  Needs the
-    lease; nothing else may be in flight.  `note` gets one sentence for people on each finding.  Raises
-    what the journal raises.
+    lease; nothing else may be in flight.  `note` gets one sentence for people on each finding, `found` the finding
+    itself, once it is recorded.  Raises what the journal raises.
     """
-    settler = _Settler(run, journal, clock, options, note)
+    settler = _Settler(run, journal, clock, options, note, found)
     waits: dict[str, float] = {}
     for name in sorted({doubt.address.provider for doubt in journal.recorded.in_doubt.values()}):
         if name in providers:
@@ -44,7 +46,7 @@ async def settle(
     await timing.pause(clock, longest, stop)
     for name, wait in waits.items():
         if wait > 0 and not stop.is_set():
-            await settler.look(name, providers[name])
+            await settler.look(name, providers[name], waited=longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +56,35 @@ class _Settler:
     clock: Clock
     options: Options
     note: Callable[[str], None]
+    found: Callable[[Doubt, Settlement], None]
 
-    async def look(self, name: str, provider: Provider) -> float:
-        """Settle what can be settled now; seconds until the absence of the rest may be believed."""
+    async def look(self, name: str, provider: Provider, waited: float = 0.0) -> float:
+        """Settle what can be settled now; seconds until the absence of the rest may be believed.
+
+        `waited` is how long it was in doubt before our eyes, which counts whatever the clock says of its age.
+        """
         recorded = self.journal.recorded
         open_ = [doubt for doubt in recorded.in_doubt.values() if doubt.address.provider == name]
         # Measured before the question: what arrives while it is answered must not be missed.
-        missing = {doubt.operation: self.options.settle_delay - timing.age(self.clock, doubt.since) for doubt in open_}
-        found = await doubts.look_up(name, provider, recorded)
-        longest, entries = 0.0, []
+        delay, clock = self.options.settle_delay, self.clock
+        missing = {doubt.operation: delay - max(timing.age(clock, doubt.since), waited) for doubt in open_}
+        findings = await doubts.look_up(name, provider, recorded)
+        longest, entries, told = 0.0, list[Entry](), list[tuple[Doubt, Settlement]]()
         for doubt in open_:
-            finding = found.get(doubt.operation, Unclear("the look-up says nothing about it"))
-            said = f"{doubt.address}: the {doubt.action.value} of run {doubt.run}"
+            finding = findings.get(doubt.operation, Unclear("the look-up says nothing about it"))
+            if isinstance(finding, Absent) and missing[doubt.operation] > 0:
+                longest = max(longest, missing[doubt.operation])
+                continue
+            told.append((doubt, finding))
             if isinstance(finding, Done):
                 entries.append(doubts.happened(self.run, self.clock, doubt, finding))
-                self.note(f"{said} had happened")
-            elif isinstance(finding, Unclear):
-                self.note(f"{said} stays in doubt: {doubts.explain(finding)}")
-            elif missing[doubt.operation] > 0:
-                longest = max(longest, missing[doubt.operation])
-            else:
+            elif isinstance(finding, Absent):
                 entries.append(self._never(doubt.operation))
-                self.note(f"{said} had not happened")
         if entries:
             await self.journal.record(entries)
+        for doubt, finding in told:
+            self.note(doubts.sentence(doubt, finding))
+            self.found(doubt, finding)
         return longest
 
     def _never(self, operation: str) -> Settled:

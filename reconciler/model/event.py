@@ -11,9 +11,11 @@ from reconciler.model.values import JSON, Address
 
 
 class EventType(StrEnum):
-    """The kinds of event.  Each planned step ends in exactly one that `is_terminal`."""
+    """The kinds of event.  Each planned step ends in exactly one that `is_terminal`; `step.settled` is about a step of
+    an earlier run."""
 
     RUN_STARTED = "run.started"
+    STEP_SETTLED = "step.settled"
     STEP_STARTED = "step.started"
     STEP_APPLIED = "step.applied"
     STEP_REJECTED = "step.rejected"

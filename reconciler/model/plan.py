@@ -107,7 +107,8 @@ class Plan:
     `lineage` is None and `position` 0 when there was no log yet.  `created` and `expires` are
     RFC 3339 instants; `tree` is the digest of the manifests, `commit` the git commit or None.
     `in_doubt` lists addresses that are left alone until somebody knows what happened to them.
-    `digest` covers all the rest.
+    `rollback_to` is the run whose outcome was planned from instead of manifests, None without one; then `tree` is a
+    digest of what was recorded, and `commit` that of the run.  `digest` covers all the rest.
     """
 
     created: str
@@ -125,6 +126,7 @@ class Plan:
     in_doubt: tuple[Address, ...] = ()
     unchanged: int = 0
     digest: str = ""
+    rollback_to: str | None = None
 
     @property
     def summary(self) -> dict[str, int]:

@@ -38,7 +38,11 @@ def to_json(plan: Plan) -> JSONObject:
             for provider, target in sorted(plan.targets.items())
         },
         "base": {"lineage": plan.lineage, "position": plan.position},
-        "source": {"tree": plan.tree, "commit": plan.commit},
+        "source": {
+            "tree": plan.tree,
+            "commit": plan.commit,
+            **({"rollback_to": plan.rollback_to} if plan.rollback_to is not None else {}),
+        },
         "steps": [step_json(step) for step in plan.steps],
         "drift": [
             {
@@ -97,6 +101,7 @@ def from_json(document: JSONObject) -> Plan:
         in_doubt=_addresses(document["in_doubt"]),
         unchanged=_count(document["unchanged"]),
         digest=_text(document["digest"]),
+        rollback_to=_optional(source.get("rollback_to")),
     )
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from reconciler.model.plan import Target
     from reconciler.model.ports import Clock, Kind, Provider
-    from reconciler.transport.exchange import App
+    from reconciler.transport.exchange import App, Permit
 
 _SERVICES: Final = MappingProxyType(
     {"blue": "reconciler.providers.blue.service", "pipefy": "reconciler.providers.pipefy.service"}
@@ -74,13 +74,15 @@ def connect(
     concurrency: int,
     app: App | None = None,
     read_only: bool = False,
+    permit: Permit | None = None,
 ) -> AbstractAsyncContextManager[Provider]:
     """Connect to a service; nothing is sent before the first call of a method.
 
     `timeout` bounds each request in seconds, `concurrency` the requests in flight.  With `app`, an ASGI
     application, everything is answered in this process.  A `read_only` provider holds a client that
-    cannot send a mutation.  Raises CredentialError at once, naming every missing variable, or the host
-    that is not trusted; LookupError for a name nobody registered.
+    cannot send a mutation; `permit` is asked right before one leaves, and what it raises, Locked, is raised by
+    `perform`.  Raises CredentialError at once, naming every missing variable, or the host that is not trusted;
+    LookupError for a name nobody registered.
     """
     service = _service(name)
     opened: AbstractAsyncContextManager[Provider] = service.connect(
@@ -91,8 +93,13 @@ def connect(
         concurrency=concurrency,
         app=app,
         read_only=read_only,
+        permit=permit or _always,
     )
     return opened
+
+
+def _always() -> None:
+    """Nobody is asked."""
 
 
 def _service(name: str) -> ModuleType:

@@ -126,14 +126,13 @@ class ServiceProvider(ABC):
         operation = self.operations[request.document]
         if not isinstance(self._client, Client):
             raise Broken("a reading command tried to send a mutation", "this is a bug: nothing was sent")
-        began = self._client.instant()
         try:
             await self.prepare()
         except CredentialError as error:
             return Refused(Cause.CREDENTIALS, "CREDENTIALS", error.message)
         except ReconcilerError as error:
             return Refused(Cause.UNSENT, "UNSENT", error.message)
-        outcome = await self._client.mutate(request.document, request.variables, began)
+        outcome = await self._client.mutate(request.document, request.variables)
         if isinstance(outcome, Doubtful):
             return outcome
         if isinstance(outcome, Refused):

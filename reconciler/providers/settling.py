@@ -152,6 +152,8 @@ class _Group:
             candidates = tuple(found.id for found in (*equal, *twins))
             return {doubt.operation: Unclear(reason, candidates) for doubt in self.doubts}
         settled: dict[str, Settlement] = {doubt.operation: Absent() for doubt in self.doubts}
+        older = ", ".join(found.id for found in equal if found not in made)
+        notes = (f"an equal object that is not managed here was there before: {older}",) if older else ()
         for doubt, found in zip(self.doubts, made, strict=False):
-            settled[doubt.operation] = Done(found.id, self.contents[found.id], found.version)
+            settled[doubt.operation] = Done(found.id, self.contents[found.id], found.version, notes)
         return settled

@@ -12,6 +12,7 @@ from reconciler.render.words import count
 
 _WORDS: Final = {
     EventType.RUN_STARTED: "started",
+    EventType.STEP_SETTLED: "looked up",
     EventType.STEP_STARTED: "begins",
     EventType.STEP_APPLIED: "done",
     EventType.STEP_REJECTED: "REJECTED",
@@ -30,6 +31,7 @@ _SHOWN: Final = (
     ("export_id", "export {}"),
     ("occurrence", "scheduled for {}"),
     ("state", "{}"),
+    ("finding", "{}"),
     ("seconds", "after {} s"),
     ("location", "{}"),
     ("bytes", "{} bytes"),

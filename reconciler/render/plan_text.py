@@ -82,6 +82,8 @@ def counts(plan: Plan) -> str:
 def _header(plan: Plan) -> Iterator[str]:
     log = f"log position {plan.position}" if plan.lineage else "no log yet"
     yield f"Plan for the environment {plain(plan.environment)}, made {plain(plan.created)}, {log}"
+    if plan.rollback_to is not None:
+        yield f"  from what run {plain(plan.rollback_to)} left behind, not from the manifests"
     for provider, target in sorted(plan.targets.items()):
         yield f"  {plain(provider)}: {plain(target.endpoint)}, organization {plain(target.organization) or '(none)'}"
 

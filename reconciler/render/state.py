@@ -54,6 +54,17 @@ def state_text(recorded: Recorded) -> str:
     return "\n\n".join([*blocks, f"{', '.join(totals)}; log position {recorded.position}"]) + "\n"
 
 
+def doubts_text(doubts: Sequence[JSONObject]) -> str:
+    """Return, for people, each doubt with the commands that resolve it, as `open_doubts` gave them."""
+    lines = ["", "To resolve what is in doubt, look in the service, and then say one of:"]
+    for doubt in doubts:
+        seen = f"; candidates: {', '.join(map(plain, doubt['candidates']))}" if doubt["candidates"] else ""
+        lines.append(f"  the {plain(doubt['action'])} of {plain(doubt['address'])}, by run {plain(doubt['run'])}{seen}")
+        width = max(len(plain(command)) for command, _ in doubt["commands"])
+        lines += [f"    {plain(command).ljust(width)}  # {plain(says)}" for command, says in doubt["commands"]]
+    return "\n".join(lines) + "\n"
+
+
 def describe(recorded: Recorded, address: Address, manifest: Manifest | None = None) -> JSONObject:
     """Return `reconciler.resource/1`: everything recorded of one address, and what is declared if given.
 

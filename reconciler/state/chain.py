@@ -7,7 +7,7 @@ moved to another place since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
@@ -65,9 +65,17 @@ class Chain:
                 return self._first(position, batch)
             if position != self.end + 1:
                 raise damaged(f"position {self.end + 1} is missing")
-            return codec.unseal(self.head, batch)
+            entries = codec.unseal(self.head, batch)
+            self.agree(entries)
+            return entries
         except StateError as error:
             raise StateError(f"Position {position}: {error.message}", error.hint) from error
+
+    def agree(self, entries: Sequence[Entry]) -> None:
+        """Raise StateError for an archive of something else than what was read so far."""
+        first = entries[0]
+        if isinstance(first, Archived) and first.head != self.head:
+            raise damaged("what was archived ends with another batch")
 
     def take(self, batch: bytes, entries: list[Entry]) -> None:
         """Fold a batch whose entries are these."""
@@ -88,10 +96,12 @@ class Chain:
         prev = codec.link(batch)
         entries = codec.unseal(prev, batch)
         first = entries[0]
-        if prev is not None:
-            if not isinstance(first, Archived) or first.head != prev:
-                raise damaged("what comes before it is missing, and was not archived")
+        if isinstance(first, Archived):
+            if first.head != prev or first.position + 1 < position:
+                raise damaged("what comes before it is not what was archived")
             self.offset = first.position + 1 - position
+        elif prev is not None:
+            raise damaged("what comes before it is missing, and was not archived")
         elif position != 1:
             raise damaged("position 1 is missing")
         return entries

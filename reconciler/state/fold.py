@@ -10,6 +10,7 @@
 - A name that leads to another id than before, or to none any more because another name has its id, may change
   what was planned; one that is new changes nothing.
 - `Imported` and `Forgotten` are a person's word on an address: they end whatever is in doubt there.
+- Nothing follows `Migrated`.  `Archived` begins its batch and agrees with the state, or is where the log begins.
 """
 
 from __future__ import annotations
@@ -61,10 +62,12 @@ _STAGE: Final = {
     RunState.FAILED: 4,
     RunState.DELIVERED: 5,  # last: a file that is there stays there, whatever a slower process says of it
 }
-_CHANGES_NOTHING: Final = (
-    *(RunStarted, RunFinished, LeaseTaken, LeaseRenewed, LeaseReleased, LeaseBroken),
-    Resolved,  # unless it says otherwise itself
-    *(Migrated, Archived),
+_CHANGES_NOTHING: Final = frozenset(
+    {
+        *(RunStarted, RunFinished, LeaseTaken, LeaseRenewed, LeaseReleased, LeaseBroken),
+        Resolved,  # unless it says otherwise itself
+        *(Migrated, Archived),
+    }
 )
 _NO_LONGER: Final = (Action.DELETE, Action.FORGET)
 
@@ -87,6 +90,7 @@ class Fold(Trial):
         super().__init__()
         self.recorded = recorded
         self._runs = _running(recorded)
+        self._begun = False  # whether the batch that is being folded holds an entry already
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Fold entries of the batch that follows `position`.
@@ -96,9 +100,13 @@ class Fold(Trial):
         mark = self._mark()
         try:
             for entry in entries:
+                if self.recorded.moved_to is not None:
+                    raise damaged(f"it goes on although it was moved to {self.recorded.moved_to}")
                 _HANDLERS[type(entry)](self, entry)
-                if not isinstance(entry, _CHANGES_NOTHING):
+                if type(entry) not in _CHANGES_NOTHING:
                     self._changed()
+                if not self._begun:
+                    self._set(self, "_begun", value=True)
         except StateError:
             self._back_to(mark)
             raise
@@ -106,7 +114,12 @@ class Fold(Trial):
     def commit(self) -> None:
         """End the batch: all that was added stays, and the position is one more."""
         self.recorded.position += 1
+        self._begun = False
         self._keep_all()
+
+    def exporting(self, operation: str) -> Address | None:
+        """The export whose last run has this operation, None when there is none."""
+        return self._runs.get(operation)
 
     def _changed(self) -> None:
         if self.recorded.changed <= self.recorded.position:
@@ -117,11 +130,8 @@ class Fold(Trial):
             if self.recorded.places.get(provider, place) != place:
                 self._drop(self.recorded.names, provider)
             self._put(self.recorded.places, provider, place)
-        plans = self.recorded.plans
-        if entry.plan is not None and entry.plan not in plans:
-            plan = entry.plan
-            self._undoing(lambda: plans.discard(plan))
-            plans.add(plan)
+        if entry.plan is not None:
+            self._include(self.recorded.plans, entry.plan)
 
     def _run_finished(self, entry: RunFinished) -> None:
         """The end of a run says nothing about the state."""
@@ -335,8 +345,12 @@ class Fold(Trial):
 
     def _archived(self, entry: Archived) -> None:
         """The state so far, in full: where the log begins it is taken from there, else it must agree."""
+        if self._begun:
+            raise damaged("it was archived in the middle of a batch")
         said = snapshot.decode(entry.state)
-        if self.recorded.lineage is None:
+        if said.lineage is None or said.moved_to is not None or said.position != entry.position:
+            raise damaged(f"what was archived up to position {entry.position} is the state of something else")
+        if not self.recorded.position:
             for field in fields(said):
                 self._set(self.recorded, field.name, getattr(said, field.name))
             self._set(self, "_runs", _running(said))

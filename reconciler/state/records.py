@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from reconciler.model.entry import Holder
 from reconciler.model.errors import StateError
 from reconciler.model.manifest import Lifecycle, OnRemove
 from reconciler.model.plan import Action
-from reconciler.model.recorded import ExportRun, RunState
+from reconciler.model.recorded import Doubt, ExportRecord, ExportRun, Lease, Resource, RunState
 from reconciler.model.values import JSON, Address, JSONObject
 
 T = TypeVar("T")
@@ -39,8 +39,11 @@ def newer(what: str) -> StateError:
 
 
 class _Form(NamedTuple):
+    """How values of one annotation are written and read; those of the types `plain` stay as they are."""
+
     encode: Callable[[Any], JSON]
     decode: Callable[[JSON], Any]
+    plain: tuple[type, ...] = ()
 
 
 class _Field(NamedTuple):
@@ -57,11 +60,9 @@ def _plain(*types: type) -> _Form:
     names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
 
     def decode(value: JSON) -> JSON:
-        if type(value) not in types:
-            raise damaged(f"{value!r:.80} stands where {names} belongs")
-        return value
+        raise damaged(f"{value!r:.80} stands where {names} belongs")
 
-    return _Form(_same, decode)
+    return _Form(_same, decode, types)
 
 
 def _mapping(of: type) -> _Form:
@@ -94,11 +95,39 @@ def _optional(form: _Form) -> _Form:
     )
 
 
+def _many(kind: type) -> _Form:
+    def read(value: JSON) -> Any:
+        if type(value) is not list:
+            raise damaged(f"{value!r:.80} stands where a list of {kind.__name__} belongs")
+        return [decode(kind, item) for item in value]
+
+    return _Form(lambda value: [encode(item) for item in value], read)
+
+
+def _words(value: JSON) -> list[str]:
+    if type(value) is not list or any(type(item) is not str for item in value):
+        raise damaged(f"{value!r:.80} stands where a list of str belongs")
+    return value
+
+
+def _table(value: JSON) -> dict[str, dict[str, str]]:
+    inner = _mapping(str).decode
+    if type(value) is not dict:
+        raise damaged(f"{value!r:.80} stands where a mapping to mappings belongs")
+    return {name: inner(found) for name, found in value.items()}
+
+
 def _address(value: JSON) -> Address:
     try:
-        return Address.parse(value)
-    except (ValueError, AttributeError) as error:
+        return _parsed(value)
+    except (ValueError, AttributeError, TypeError) as error:
         raise damaged(f"{value!r:.80} is no address") from error
+
+
+@lru_cache(maxsize=200_000)
+def _parsed(text: str) -> Address:
+    """Addresses come again and again: each is read once, and is one object."""
+    return Address.parse(text)
 
 
 @cache
@@ -115,6 +144,8 @@ def _forms() -> Mapping[str, _Form]:
         "JSONObject | None": _plain(dict, type(None)),
         "Mapping[str, str]": _mapping(str),
         "Mapping[str, int]": _mapping(int),
+        "list[str]": _Form(list, _words),
+        "dict[str, dict[str, str]]": _Form(dict, _table),
         "Address": _Form(str, _address),
         "Action": _word(Action),
         "OnRemove": _word(OnRemove),
@@ -122,6 +153,10 @@ def _forms() -> Mapping[str, _Form]:
         "Lifecycle": _record(Lifecycle),
         "Holder": _record(Holder),
         "ExportRun | None": _optional(_record(ExportRun)),
+        "Lease | None": _optional(_record(Lease)),
+        "list[Resource]": _many(Resource),
+        "list[ExportRecord]": _many(ExportRecord),
+        "list[Doubt]": _many(Doubt),
     }
 
 
@@ -160,15 +195,19 @@ def decode(kind: type[T], data: JSON) -> T:
     """Return the dataclass that `encode` wrote; raises StateError for what it cannot have written."""
     if type(data) is not dict:
         raise damaged(f"{data!r:.80} stands where a {kind.__name__} belongs")
-    values: dict[str, Any] = {}
+    values: list[Any] = []
+    left = len(data)
     for name, form, default in _shape(kind):
         if name in data:
-            values[name] = form.decode(data[name])
+            left -= 1
+            value = data[name]
+            values.append(value if type(value) in form.plain else form.decode(value))
         else:
-            values[name] = default()
-            if values[name] is _REQUIRED:
+            value = default()
+            if value is _REQUIRED:
                 raise damaged(f"a {kind.__name__} lacks {name!r}")
-    if len(data) > len(values) or not data.keys() <= values.keys():
-        unknown = min(data.keys() - values.keys())
+            values.append(value)
+    if left:
+        unknown = min(data.keys() - {name for name, _, _ in _shape(kind)})
         raise newer(f"a {kind.__name__} has a field {unknown!r} that this version does not know")
-    return cast("Callable[..., T]", kind)(**values)
+    return cast("Callable[..., T]", kind)(*values)

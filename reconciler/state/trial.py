@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar, cast
+from typing import Any, Final, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_ABSENT: Final = object()
 
 
 class Trial:
     """Remembers how to undo each change of attributes and tables that is made through it."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[tuple[Callable[..., None], Any, Any, Any]] = []
 
     @contextmanager
     def trial(self) -> Iterator[None]:
@@ -29,36 +31,38 @@ class Trial:
 
     def _back_to(self, mark: int) -> None:
         while len(self._undo) > mark:
-            self._undo.pop()()
+            act, owner, key, before = self._undo.pop()
+            act(owner, key, before)
 
     def _keep_all(self) -> None:
         self._undo.clear()
 
-    def _undoing(self, act: Callable[[], None]) -> None:
-        self._undo.append(act)
-
     def _set(self, owner: object, name: str, value: object) -> None:
-        before = getattr(owner, name)
-        self._undo.append(lambda: setattr(owner, name, before))
+        self._undo.append((setattr, owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
     def _put(self, table: dict[K, V], key: K, value: V) -> None:
-        self._undo.append(_restore(table, key))
+        self._undo.append((_restore, table, key, table.get(key, _ABSENT)))
         table[key] = value
 
     def _drop(self, table: dict[K, V], key: K) -> V | None:
-        self._undo.append(_restore(table, key))
-        return table.pop(key, None)
+        before = table.pop(key, None)
+        if before is not None:
+            self._undo.append((_restore, table, key, before))
+        return before
+
+    def _include(self, group: set[K], item: K) -> None:
+        if item not in group:
+            self._undo.append((_exclude, group, item, None))
+            group.add(item)
 
 
-def _restore(table: dict[K, V], key: K) -> Callable[[], None]:
-    held = key in table
-    before = table.get(key)
+def _restore(table: dict[Any, Any], key: Any, before: Any) -> None:
+    if before is _ABSENT:
+        del table[key]
+    else:
+        table[key] = before
 
-    def undo() -> None:
-        if held:
-            table[key] = cast("V", before)
-        else:
-            table.pop(key, None)
 
-    return undo
+def _exclude(group: set[Any], item: Any, _: None) -> None:
+    group.discard(item)

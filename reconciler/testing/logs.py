@@ -18,7 +18,7 @@ from reconciler.model.ports import Backend
 from reconciler.state import snapshot
 from reconciler.state.backends import WHOLE
 from reconciler.state.chain import Chain, load, walk
-from reconciler.state.lease import take_lease
+from reconciler.state.lease import Lease
 from reconciler.state.log import Log, read
 from reconciler.testing.growing import AT, RealClock, applied, archive, checkpoint, grown, intended, put
 from reconciler.testing.storage import Open, Storage, StorageContract, refused, rows
@@ -260,7 +260,7 @@ class LogContract(StorageContract):
         log = Log(backend, clock, checkpoint_every=10)
         holder = Holder("ann", "host", "", "apply")
         names = [f"r{number}" for number in range(20)]
-        async with take_lease(log, run="run", holder=holder, clock=clock):
+        async with Lease(log, run="run", holder=holder, clock=clock):
             await asyncio.gather(*(log.record([intended(name)]) for name in names))
             for half in (names[:10], names[10:]):
                 await asyncio.gather(*(log.record([applied(name)]) for name in half))

@@ -7,22 +7,22 @@ import random
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, Self
 
 import httpx
 
-from reconciler.model.errors import CredentialError, ReconcilerError, Unavailable
+from reconciler.model.errors import CredentialError, Locked, ReconcilerError, Unavailable
 from reconciler.model.outcome import Cause, Doubtful, Refused
 from reconciler.model.ports import Clock
 from reconciler.model.values import JSONObject, Secret
 from reconciler.transport import answer, download
 from reconciler.transport.answer import Answer, Codes, Denied, Lost, Rejected, TurnedAway, Verdict
 from reconciler.transport.auth import Credentials
-from reconciler.transport.exchange import App, Failure, Lines, Reply, build
+from reconciler.transport.exchange import App, Failure, Lines, Permit, Reply, build, permitted
 from reconciler.transport.hosts import TrustedHosts
-from reconciler.transport.pace import MUTATION_AGE, MUTATION_WAIT, Pace, Patience
+from reconciler.transport.pace import MUTATION_WAIT, Pace, Patience
 from reconciler.transport.redact import Redactor
 
 _QUERY: Final = re.compile(r"\s*query\b")
@@ -35,8 +35,8 @@ class Reader:
 
     `headers` are sent with every request beside the credentials and may change while the reader is in
     use.  `timeout` bounds each try in seconds, `concurrency` the requests in flight, `pace` their rate.
-    With `app` everything is answered in this process.  Raises CredentialError when the endpoint is not
-    trusted; no request is made by then.
+    With `app` everything is answered in this process.  `permit` is asked right before a mutation leaves, at each
+    try.  Raises CredentialError when the endpoint is not trusted; no request is made by then.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Reader:
         file_hosts: TrustedHosts | None = None,
         pace: Pace | None = None,
         app: App | None = None,
+        permit: Permit = permitted,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._url = hosts.check(endpoint, "the credentials")
@@ -63,6 +64,7 @@ class Reader:
         self._clock = clock
         self._headers = {} if headers is None else headers
         self._pace = pace
+        self._permit = permit
         self._jitter = jitter
         self._lines = Lines(concurrency, app)
         self._files = Lines(concurrency, app)
@@ -114,7 +116,7 @@ class Reader:
         body = json.dumps({"query": document, "variables": variables}, separators=(",", ":")).encode()
         renewed = False
         while True:
-            verdict, used = await self._try(body, patience)
+            verdict, used = await self._try(body, patience, permitted if reading else self._permit)
             match verdict:
                 case Answer():
                     again = reading and _transient(verdict) and await patience.after_failure(None)
@@ -132,7 +134,7 @@ class Reader:
             if not again:
                 return verdict
 
-    async def _try(self, body: bytes, patience: Patience) -> tuple[Verdict, Mapping[str, Secret]]:
+    async def _try(self, body: bytes, patience: Patience, permit: Permit) -> tuple[Verdict, Mapping[str, Secret]]:
         used = await self._credentials.headers(self._exchange, self._redactor)
         headers = {name: secret.reveal() for name, secret in used.items()}
         fixed = {"content-type": "application/json", "accept": "application/json"}
@@ -141,16 +143,14 @@ class Reader:
         ahead = max(self._not_before - now, 0.0 if self._pace is None else self._pace.delay(now))
         if ahead > 0 and not await patience.wait(ahead):
             return TurnedAway(ahead, "the service asked to wait longer than is sensible"), used
-        if patience.over:
-            return TurnedAway(None, "nothing was sent, because too much time had passed before it could be"), used
         try:
-            reply = await self._exchange(request)
+            reply = await self._exchange(request, permit)
         except Failure as failure:
             return Lost(self._redactor.clean(failure.reason), sent=failure.sent), used
         return answer.judge(reply, self._codes, self._redactor, self._clock.wall()), used
 
-    async def _exchange(self, request: httpx.Request) -> Reply:
-        reply = await self._lines.send(request, self._timeout)
+    async def _exchange(self, request: httpx.Request, permit: Permit = permitted) -> Reply:
+        reply = await self._lines.send(request, self._timeout, permit)
         if (date := reply.headers.get("date")) is not None:
             self._learn_offset(date)
         return reply
@@ -172,28 +172,21 @@ class Reader:
 class Client(Reader):
     """Reads from and writes to one GraphQL endpoint."""
 
-    def instant(self) -> datetime:
-        """The real instant, for `mutate`."""
-        return self._clock.wall()
-
-    async def mutate(
-        self, document: str, variables: JSONObject, since: datetime | None = None
-    ) -> Answer | Refused | Doubtful:
+    async def mutate(self, document: str, variables: JSONObject) -> Answer | Refused | Doubtful:
         """Send one mutation, again only when it provably was not executed.
 
-        It waits at most MUTATION_WAIT seconds to be sent, and is not sent later than MUTATION_AGE seconds
-        after `since`, when it was intended (now, if that is None).
-
         That is: no byte of it left, or the service turned it away (429, RATE_LIMITED, 401 while the
-        credentials can be renewed).  An Answer has data; errors beside them concern parts of the result.
-        Raises ValueError for what is not a mutation, nothing else.
+        credentials can be renewed).  It waits at most MUTATION_WAIT seconds to be sent.  An Answer has data;
+        errors beside them concern parts of the result.  Raises ValueError for what is not a mutation, Locked when
+        `permit` raises it (nothing was done then), nothing else.
         """
         if not _MUTATION.match(document):
             raise ValueError("not a mutation")
         try:
-            until = (since or self.instant()) + timedelta(seconds=MUTATION_AGE)
-            patience = Patience(self._clock, self._jitter, MUTATION_WAIT, until)
+            patience = Patience(self._clock, self._jitter, MUTATION_WAIT)
             verdict = await self._converse(document, variables, patience, reading=False)
+        except Locked:
+            raise
         except CredentialError as error:
             return Refused(Cause.CREDENTIALS, "CREDENTIALS", error.message)
         except ReconcilerError as error:

@@ -35,6 +35,13 @@ App: TypeAlias = Callable[
 ]
 """An ASGI application that answers instead of the network."""
 
+Permit: TypeAlias = Callable[[], None]
+"""Asked right before a request leaves; raises what is to be raised instead."""
+
+
+def permitted() -> None:
+    """The permit of what may always leave."""
+
 
 class Failure(Exception):
     """A try without a usable reply.  `sent` is False only when no byte of the request can have left."""
@@ -72,9 +79,13 @@ class Lines:
             while transports:
                 await transports.pop().aclose()
 
-    async def send(self, request: httpx.Request, timeout: float) -> Reply:
-        """Send one request and read its whole reply within `timeout` seconds; raises Failure."""
-        async with self.open(request, timeout, total=timeout) as response:
+    async def send(self, request: httpx.Request, timeout: float, permit: Permit = permitted) -> Reply:
+        """Send one request and read its whole reply within `timeout` seconds.
+
+        Raises Failure, and what `permit` raises: then the body of the request has not left, so that
+        nothing can come of it.
+        """
+        async with self.open(request, timeout, total=timeout, permit=permit) as response:
             return Reply(response.status_code, dict(response.headers), await _read(response))
 
     @asynccontextmanager
@@ -84,6 +95,7 @@ class Lines:
         timeout: float,
         *,
         total: float | None = None,
+        permit: Permit = permitted,
     ) -> AsyncIterator[httpx.Response]:
         """Send one request; its reply is read inside the context.  Raises Failure, also for what goes
         wrong there.  Each step takes at most `timeout` seconds, everything together at most `total`."""
@@ -91,13 +103,15 @@ class Lines:
 
         async def trace(event: str, info: Mapping[str, object]) -> None:
             nonlocal sent
-            if event.endswith("send_request_headers.started"):
+            if event.endswith(("send_request_headers.started", "send_request_body.started")):
+                permit()  # the connection stands by now, which may have taken its time
                 sent = True
             elif event.endswith("start_tls.started"):
                 sent = False  # what was sent before was for the proxy
 
         request.extensions = {"timeout": httpx.Timeout(timeout).as_dict(), "trace": trace}
         async with self._slots:
+            permit()
             idle = self._idle.setdefault(_origin(request.url), [])
             transport = idle.pop() if idle else self._connect(request.url)
             try:

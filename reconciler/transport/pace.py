@@ -19,16 +19,13 @@ LONGEST_WAIT: Final = 300.0
 """Seconds that one request may spend waiting, over all its tries."""
 
 MUTATION_WAIT: Final = 30.0
-"""The same for a mutation: whoever takes over from a dead run must not meet its requests."""
-
-MUTATION_AGE: Final = 35.0
-"""Seconds after which a mutation is not sent any more, whatever held it up (a suspended machine, say)."""
+"""The same for a mutation: who is told to wait longer applies again."""
 
 
 class Patience:
     """The budget of one request; failures are counted, being turned away is bounded by the time it takes.
 
-    `longest` is how many seconds it may wait in all; after `until` it may not be sent.
+    `longest` is how many seconds it may wait in all.
     """
 
     def __init__(
@@ -36,20 +33,13 @@ class Patience:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         longest: float = LONGEST_WAIT,
-        until: datetime | None = None,
     ) -> None:
         self._clock = clock
         self._jitter = jitter
         self._longest = longest
-        self._until = until
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
-
-    @property
-    def over(self) -> bool:
-        """Whether it is too late to send anything."""
-        return self._until is not None and self._clock.wall() > self._until
 
     async def after_failure(self, told: float | None) -> bool:
         """Wait before the next try, or return False when it has failed often enough."""
@@ -67,7 +57,7 @@ class Patience:
     async def wait(self, seconds: float) -> bool:
         """Wait at least `seconds` and a little more, or return False when the budget does not allow it."""
         left = self._longest - self._waited
-        if self.over or seconds > left:
+        if seconds > left:
             return False
         seconds = min(seconds * (1 + self._jitter() / 4), left)
         self._waited += seconds

@@ -302,7 +302,7 @@ def test_two_applies_at_once_one_waits_its_turn_or_is_told_to(cli: Any) -> None:
     from reconciler.app.settings import Settings
     from reconciler.app.wiring import Wiring
     from reconciler.state.holder import this_holder
-    from reconciler.state.lease import take_lease
+    from reconciler.state.lease import Lease
     from reconciler.state.log import Log
 
     cli.declare(BLUE)
@@ -312,7 +312,7 @@ def test_two_applies_at_once_one_waits_its_turn_or_is_told_to(cli: Any) -> None:
         with closing(wiring.backend(wiring.project())) as backend:
             log = Log(backend, wiring.clock)
             await log.refresh()
-            async with take_lease(log, run="other", holder=this_holder("apply"), clock=wiring.clock):
+            async with Lease(log, run="other", holder=this_holder("apply"), clock=wiring.clock):
                 return await asyncio.to_thread(cli, *ONCE, "--format", "json")
 
     ran = asyncio.run(while_held())

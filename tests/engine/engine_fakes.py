@@ -18,6 +18,7 @@ from reconciler.engine.run import run
 from reconciler.engine.settle import settle
 from reconciler.model.canonical import digest
 from reconciler.model.entry import Entry
+from reconciler.model.errors import Locked
 from reconciler.model.event import Event
 from reconciler.model.outcome import (
     Absent,
@@ -86,6 +87,7 @@ class Fault(Enum):
     REFUSE = auto()
     LOCK_OUT = auto()  # the service does not accept the credentials
     GONE = auto()
+    EVICT = auto()  # the lease was lost, which is found out right before it would have left
     LOSE = auto()  # the request is lost, and nobody knows
     COMMIT_THEN_LOSE = auto()  # done, but the answer is lost
     COMMIT_LATE = auto()  # the answer is lost, and it is done 20 s later
@@ -255,6 +257,8 @@ class FakeProvider:
         if fault is Fault.CRASH_BEFORE:
             self.life.dead = True
             raise Crash("before")
+        if fault is Fault.EVICT:
+            raise Locked("ann took the lease away")
         if fault in _REFUSALS:
             return Refused(_REFUSALS[fault], "NO", "no")
         if fault is Fault.LOSE:

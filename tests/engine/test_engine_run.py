@@ -324,6 +324,19 @@ def test_what_was_intended_but_not_sent_when_the_run_broke_is_rejected() -> None
     assert world.service.mutations == 0
 
 
+@pytest.mark.parametrize("step", [create("a", {}), export("xa", {})])
+def test_what_loses_the_lease_before_it_is_sent_is_rejected_and_ends_the_run(step: Step) -> None:
+    world = World()
+    world.process(faults={1: Fault.EVICT})
+    with pytest.raises(Locked, match="ann took the lease away"):
+        asyncio.run(world.apply(step, create("b", {}), concurrency=1))
+    ended = "export.failed xa export" if step.address.is_export else "step.rejected a create"
+    assert sorted(world.told()) == [ended, "step.skipped b create"]
+    assert world.last(ended.split(maxsplit=1)[0])["message"] == "ann took the lease away"
+    assert (world.service.mutations, world.recorded.in_doubt) == (1, {})
+    assert all(not export.run.ran for export in world.recorded.exports.values() if export.run)
+
+
 def test_a_journal_that_fails_while_settling() -> None:
     world = World()
     world.process(Life(crash_at=3, error=lambda: StateError("disk full")), {1: Fault.COMMIT_THEN_LOSE})

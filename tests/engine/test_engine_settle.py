@@ -75,7 +75,16 @@ def test_what_arrives_during_the_delay_is_found() -> None:
     assert len(world.service.objects) == 1
 
 
-def test_a_clock_set_back_while_waiting_leaves_the_doubt() -> None:
+@pytest.mark.parametrize("hours", [1, 5])
+def test_a_clock_that_is_behind_makes_nobody_wait_more_than_once(hours: int) -> None:
+    world = crashed(Fault.LOSE)
+    world.clock.time -= timedelta(hours=hours)
+    asyncio.run(world.recover())
+    assert (world.clock.slept, len(world.provider.looked)) == ([40], 2)
+    assert world.recorded.in_doubt == {}
+
+
+def test_a_clock_set_back_while_waiting_does_not_matter() -> None:
     world = crashed(Fault.LOSE)
 
     class Backwards(fakes.FakeClock):
@@ -84,7 +93,7 @@ def test_a_clock_set_back_while_waiting_leaves_the_doubt() -> None:
 
     world.clock = Backwards()
     asyncio.run(world.recover())
-    assert len(world.recorded.in_doubt) == 1
+    assert (len(world.provider.looked), world.recorded.in_doubt) == (2, {})
 
 
 def test_an_interruption_ends_the_wait_and_keeps_the_doubt() -> None:

@@ -31,10 +31,11 @@ def told(evil: str) -> list[Event]:
     run = {"action": "export", "occurrence": "2026-11-23T06:00:00Z", "export_id": "77"}
     return [
         at(EventType.RUN_STARTED, run="r1", steps=1200),
+        at(EventType.STEP_SETTLED, REPORT, action="create", finding="unclear", reason=evil, candidates=[evil, "clx2"]),
         at(EventType.STEP_STARTED, REPORT, action="create"),
         at(EventType.STEP_APPLIED, REPORT, action="create", id=evil, notes=["kept as it was", evil], settled=True),
         at(EventType.STEP_REJECTED, REPORT, action="update", cause="service", code="BAD_USER_INPUT", message=evil),
-        at(EventType.STEP_DOUBTED, REPORT, action="delete", reason=evil),
+        at(EventType.STEP_DOUBTED, REPORT, action="delete", reason=evil, candidates=["clx1"]),
         at(EventType.STEP_SKIPPED, REPORT, action="update", reason="depends on blue/report/x, which failed"),
         at(EventType.EXPORT_STARTED, EXPORT, **run),
         at(EventType.EXPORT_PROGRESS, EXPORT, **run, state="processing", seconds=1234, message=None),

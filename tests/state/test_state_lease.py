@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,8 @@ from reconciler.model.entry import (
     ExportStarted,
     Holder,
     Intended,
+    LeaseBroken,
+    Rejected,
     RunStarted,
 )
 from reconciler.model.errors import Conflict, Locked, StateError
@@ -34,7 +37,7 @@ from reconciler.state import log as logs
 from reconciler.state.backends import open_backend
 from reconciler.state.backends.sqlite import SqliteBackend
 from reconciler.state.holder import is_dead, this_holder
-from reconciler.state.lease import Lease, take_lease
+from reconciler.state.lease import Lease
 from reconciler.state.log import Log
 
 ANN = Holder("ann", "build-1", "", "apply --yes", "https://ci.example/7")
@@ -81,6 +84,23 @@ class Hands:
             if len(self._sleepers) >= expected:
                 return
 
+    async def passes_until(self, task: asyncio.Task[None], seconds: float = 600) -> float:
+        """Time passes until a task has ended or this is over; how much it was."""
+        began = self.ticks
+        await asyncio.sleep(0.02)
+        while not task.done() and self.ticks - began < seconds:
+            self.pass_silently(1)
+            woken = [event for when, event in self._sleepers if when <= self.time]
+            self._sleepers = [(when, event) for when, event in self._sleepers if when > self.time]
+            expected = len(self._sleepers) + len(woken)
+            for event in woken:
+                event.set()
+            for _ in range(50 if woken else 0):
+                await asyncio.sleep(0.001)
+                if task.done() or len(self._sleepers) >= expected:
+                    break
+        return self.ticks - began
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -119,7 +139,18 @@ def export(number: int) -> ExportIntended:
 
 
 def taken(log: Log, clock: Hands, run: str = "r1", holder: Holder = ANN, **more: object) -> Lease:
-    return take_lease(log, run=run, holder=holder, clock=clock, **more)  # type: ignore[arg-type]  # options of one test
+    more = {"chance": lambda: 0.5, **more}
+    return Lease(log, run=run, holder=holder, clock=clock, **more)  # type: ignore[arg-type]  # options of one test
+
+
+async def visit(lease: Lease) -> None:
+    """Take a lease and give it back."""
+    async with lease:
+        pass
+
+
+def wanting(log: Log, clock: Hands, run: str = "r2", holder: Holder = BOB, **more: object) -> asyncio.Task[None]:
+    return asyncio.create_task(visit(taken(log, clock, run, holder, **more)))
 
 
 async def test_a_lease_is_one_entry_at_each_end(new_log: Callable[[], Log], clock: Hands) -> None:
@@ -135,16 +166,71 @@ async def test_a_lease_is_one_entry_at_each_end(new_log: Callable[[], Log], cloc
     assert (log.recorded.lease, log.recorded.position) == (None, 3)
 
 
-async def test_who_waits_is_told_who_holds_it(new_log: Callable[[], Log], clock: Hands) -> None:
+FACTS = ("ann", "build-1", "apply --yes", "r1", "2026-11-23T06:00:00Z", "2026-11-23T06:01:00Z", "https://ci.example/7")
+
+
+async def test_who_is_refused_is_told_who_holds_it(new_log: Callable[[], Log], clock: Hands) -> None:
     async with taken(new_log(), clock):
         with pytest.raises(Locked) as caught:
-            async with taken(new_log(), clock, "r2", BOB):
-                raise AssertionError
-    for word in ("ann", "build-1", "apply --yes", "r1", "2026-11-23T06:00:00Z", "https://ci.example/7"):
+            await visit(taken(new_log(), clock, "r2", BOB))
+    for word in FACTS:
         assert word in caught.value.message
-    assert "2026-11-23T06:01:00Z" in caught.value.hint
-    async with taken(new_log(), clock, "r2", BOB):
-        pass
+    assert "disagree" not in caught.value.message
+    for word in ("--lock-timeout", "state unlock"):
+        assert word in caught.value.hint
+    await visit(taken(new_log(), clock, "r2", BOB))
+
+
+async def test_who_waits_is_told_for_whom_once_and_gets_it(new_log: Callable[[], Log], clock: Hands) -> None:
+    notes: list[str] = []
+    async with taken(new_log(), clock):
+        waiting = wanting(new_log(), clock, timeout=600, note=notes.append)
+        assert await clock.passes_until(waiting, 90) == 90
+    assert await clock.passes_until(waiting) <= 3
+    assert waiting.exception() is None
+    (note,) = notes
+    for word in FACTS:
+        assert word in note
+
+
+async def test_who_waits_is_told_again_when_the_holder_changes(new_log: Callable[[], Log], clock: Hands) -> None:
+    notes: list[str] = []
+    first, third = taken(new_log(), clock), taken(new_log(), clock, "r3", Holder("eve", "build-3", "", "apply"))
+    await first.__aenter__()
+    waiting = wanting(new_log(), clock, timeout=600, note=notes.append)
+    await clock.passes_until(waiting, 5)
+    await first.__aexit__(None, None, None)
+    await third.__aenter__()
+    await clock.passes_until(waiting, 5)
+    await third.__aexit__(None, None, None)
+    await clock.passes_until(waiting, 5)
+    assert [note.split()[1] for note in notes] == ["ann", "eve"]
+    assert waiting.exception() is None
+
+
+async def test_who_has_waited_long_enough_gives_up(new_log: Callable[[], Log], clock: Hands) -> None:
+    async with taken(new_log(), clock):
+        waiting = wanting(new_log(), clock, timeout=45)
+        assert await clock.passes_until(waiting) == 45
+        with pytest.raises(Locked, match="ann on build-1 holds the state"):
+            await waiting
+
+
+async def test_waiting_asks_gently(new_log: Callable[[], Log], clock: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    sleep = Hands.sleep
+
+    async def noted(self: Hands, seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(self, seconds)
+
+    async with taken(new_log(), clock):
+        chances = iter([0.0, 1.0, 0.5, 0.5])
+        monkeypatch.setattr(Hands, "sleep", noted)
+        waiting = wanting(new_log(), clock, timeout=7, chance=lambda: next(chances))
+        await clock.passes_until(waiting)
+        assert isinstance(waiting.exception(), Locked)
+    assert [pause for pause in pauses if pause != 20] == [1, 3, 2, 1]
 
 
 async def test_of_many_who_want_it_exactly_one_gets_it(new_log: Callable[[], Log], clock: Hands) -> None:
@@ -167,31 +253,159 @@ async def test_of_many_who_want_it_exactly_one_gets_it(new_log: Callable[[], Log
     assert all(isinstance(task.exception(), Locked) for task in refused)
 
 
-async def test_an_expired_lease_is_broken(new_log: Callable[[], Log], clock: Hands) -> None:
+async def test_an_expired_lease_that_is_not_renewed_is_broken(new_log: Callable[[], Log], clock: Hands) -> None:
+    log, other, notes = new_log(), new_log(), list[str]()
+    gone = taken(log, clock)
+    await gone.__aenter__()
+    gone._renewal.cancel()
+    await log.record([report(1)])
+    clock.pass_silently(86_400)
+    waiting = wanting(other, clock, note=notes.append)
+    assert 30 <= await clock.passes_until(waiting) <= 33
+    assert waiting.exception() is None
+    (note,) = notes
+    assert "watching for 30 s" in note
+    for word in (*FACTS, "2026-11-24T06:00:00Z"):
+        assert word in note
+    await log.refresh()
+    assert set(log.recorded.in_doubt) == {"o1"}
+    assert log.broken is not None
+    assert log.broken.reason == "by bob on build-2: it ended at 2026-11-23T06:01:00Z and was not renewed for 30 s"
+
+
+@pytest.mark.parametrize("hours", [3, 80])
+async def test_a_clock_that_is_ahead_evicts_nobody(
+    new_log: Callable[[], Log], opened: Callable[[], Backend], clock: Hands, hours: int
+) -> None:
+    class Ahead(Hands):
+        def wall(self) -> datetime:
+            return clock.time + timedelta(hours=hours)
+
+        def monotonic(self) -> float:
+            return clock.ticks
+
+    ahead, log = Ahead(), new_log()
+    ahead.sleep = clock.sleep  # type: ignore[method-assign]  # time passes for both
+    other = Log(opened(), ahead, monotonic=ahead.monotonic)
+    async with taken(log, clock):
+        waiting = wanting(other, ahead)
+        assert 20 <= await clock.passes_until(waiting) <= 24
+        with pytest.raises(Locked) as caught:
+            await waiting
+        apart = "about 3 hours ahead of" if hours == 3 else "about 3 days ahead of"
+        assert f"the clock of this machine is {apart} that of build-1" in caught.value.message
+        patient = wanting(other, ahead, timeout=400)
+        assert await clock.passes_until(patient, 300) == 300
+        await log.record([report(1)])
+    assert await clock.passes_until(patient) <= 3
+    assert patient.exception() is None
+
+
+async def test_a_clock_that_is_behind_does_not_wait_for_hours_for_who_is_gone(
+    new_log: Callable[[], Log], opened: Callable[[], Backend], clock: Hands
+) -> None:
+    gone = taken(new_log(), clock)
+    await gone.__aenter__()
+    gone._renewal.cancel()
+    behind, notes = Hands(), list[str]()
+    behind.time -= timedelta(hours=5)
+    log = Log(opened(), behind, monotonic=behind.monotonic)
+    with pytest.raises(Locked, match="the clock of this machine is about 5 hours behind that of build-1"):
+        await visit(taken(log, behind, "r2", BOB))
+    waiting = wanting(log, behind, timeout=600, note=notes.append)
+    assert 75 <= await behind.passes_until(waiting) <= 78
+    assert waiting.exception() is None
+    assert log.recorded.lease is None
+    assert len(notes) == 1
+
+
+async def test_a_lease_is_never_taken_away_before_it_was_renewed(
+    new_log: Callable[[], Log], opened: Callable[[], Backend], clock: Hands
+) -> None:
+    log = new_log()
+    gone = taken(log, clock)
+    await gone.__aenter__()
+    gone._renewal.cancel()
+    await log.record([report(1)])
+    behind = Hands()
+    behind.time -= timedelta(minutes=5)
+    other = Log(opened(), behind, monotonic=behind.monotonic)
+    await behind.passes_until(wanting(other, behind, timeout=600))
+    assert other.recorded.in_doubt["o1"].since == "2026-11-23T06:00:00Z"
+
+
+def made(number: int, at: str) -> list[Entry]:
+    address = Address("blue", "report", f"a{number}")
+    return [
+        Intended("r0", f"o{number}", at, address, Action.CREATE, None, {}, "q"),
+        Applied("r0", f"o{number}", at, f"{number}"),
+    ]
+
+
+async def test_a_clock_that_is_hours_behind_the_log_gets_no_lease(new_log: Callable[[], Log], clock: Hands) -> None:
+    log = new_log()
+    await log.record([*made(1, "2026-11-23T05:00:00Z"), *made(2, "2026-11-23T11:00:00Z")])
+    with pytest.raises(StateError) as caught:
+        await visit(taken(log, clock))
+    for word in ("2026-11-23T06:00:00Z", "2026-11-23T11:00:00Z", "about 5 hours", "Nothing was sent"):
+        assert word in caught.value.message
+    assert "RECONCILER_TRUST_CLOCK" in caught.value.hint
+    assert log.recorded.lease is None
+    await visit(taken(log, clock, trust_clock=True))
+    clock.pass_silently(5 * 3600 - 600)
+    await visit(taken(log, clock))
+
+
+async def test_who_was_evicted_stops_and_is_told_by_whom(new_log: Callable[[], Log], clock: Hands) -> None:
     log, other = new_log(), new_log()
     async with taken(log, clock):
         await log.record([report(1)])
-        clock.pass_silently(61)
+        log.permit()
+        await other.refresh()
+        await other.record([LeaseBroken("r1", "2026-11-23T06:00:09Z", "r2", "by command of bob on build-2")])
+        evicted = "The lease of run r1 was taken away at 2026-11-23T06:00:09Z, by command of bob on build-2."
+        with pytest.raises(Locked) as caught:
+            await log.record([report(2)])
+        assert caught.value.message == evicted
+        with pytest.raises(Locked):
+            await log.record([Applied("r1", "o1", "t", "7")])
+        with pytest.raises(Locked, match="by command of bob"):
+            log.permit()
         async with taken(other, clock, "r2", BOB):
             await other.record([report(3)])
-    await log.refresh()
-    assert set(log.recorded.in_doubt) == {"o1", "o3"}
-
-
-async def test_who_was_evicted_stops(new_log: Callable[[], Log], opened: Callable[[], Backend], clock: Hands) -> None:
-    log, wrong = new_log(), Hands()
-    wrong.time += timedelta(hours=2)  # the clock of somebody else, who takes the lease for expired
-    other = Log(opened(), wrong, monotonic=wrong.monotonic)
-    async with taken(log, clock):
-        await log.record([report(1)])
-        async with taken(other, wrong, "r2", BOB):
-            with pytest.raises(Locked, match="bob on build-2 took the lease of run r1 away, to run `apply`"):
+            await log.refresh()
+            with pytest.raises(Locked, match="bob on build-2 holds it now, for `apply`"):
                 await log.record([report(2)])
-            with pytest.raises(Locked):
-                await log.record([Applied("r1", "o1", "t", "7")])
-        with pytest.raises(Locked, match="The lease of run r1 was taken away"):
-            await asyncio.gather(log.refresh(), log.record([report(2)]))
-    assert set(log.recorded.in_doubt) == {"o1"}
+        await log.record([Rejected("r1", "o1", "t", "LOCKED", "nothing was sent")])
+    assert set(log.recorded.in_doubt) == {"o3"}
+    log.permit()  # who holds nothing is not fenced
+
+
+async def test_what_was_intended_leaves_while_the_lease_was_renewed_lately(
+    new_log: Callable[[], Log], clock: Hands
+) -> None:
+    log = new_log()
+    async with taken(log, clock):
+        await asyncio.sleep(0)  # the renewal begins to wait
+        clock.pass_silently(34)
+        log.permit()
+        clock.pass_silently(1)
+        with pytest.raises(Locked, match="last renewed 35 s ago"):
+            log.permit()
+        await log.record([report(1)])  # it may still be renewed
+        await clock.passes(0)
+        log.permit()
+
+
+@pytest.mark.parametrize(("wall", "ticks"), [(40, 0), (0, 40)])
+async def test_the_clock_that_shows_more_time_counts(
+    new_log: Callable[[], Log], clock: Hands, wall: float, ticks: float
+) -> None:
+    async with taken(log := new_log(), clock):
+        clock.time += timedelta(seconds=wall)
+        clock.ticks += ticks
+        with pytest.raises(Locked, match="40 s ago"):
+            log.permit()
 
 
 async def test_who_slept_too_long_stops_although_nobody_took_it(new_log: Callable[[], Log], clock: Hands) -> None:
@@ -203,16 +417,31 @@ async def test_who_slept_too_long_stops_although_nobody_took_it(new_log: Callabl
     assert log.recorded.in_doubt == {}
 
 
-@pytest.mark.parametrize("hours", [5, -5])
+@pytest.mark.parametrize(("hours", "said"), [(5, "2026-11-23T11:00:30Z"), (-5, "2026-11-23T01:00:30Z")])
 async def test_a_clock_that_is_changed_by_hours_stops_the_writer(
-    new_log: Callable[[], Log], clock: Hands, hours: int
+    new_log: Callable[[], Log], clock: Hands, hours: int, said: str
 ) -> None:
-    log = new_log()
-    async with taken(log, clock):
+    async with taken(log := new_log(), clock):
+        clock.pass_silently(30)
         clock.time += timedelta(hours=hours)
-        clock.ticks += 60 if hours < 0 else 0  # a clock set back hides the time that passes; the ticks do not
-        with pytest.raises(Locked, match="expired"):
-            await log.record([report(1)])
+        for act in (lambda: log.record([report(1)]), lambda: asyncio.to_thread(log.permit)):
+            with pytest.raises(Locked) as caught:
+                await act()
+            assert f"it says {said}" in caught.value.message
+            assert "it should be 2026-11-23T06:00:30Z" in caught.value.message
+        await clock.passes(20)
+        assert log.recorded.lease is not None
+        assert log.recorded.lease.until == "2026-11-23T06:01:00Z"  # nor is it renewed
+
+
+@pytest.mark.parametrize("seconds", [30, -50])
+async def test_a_clock_that_is_corrected_by_seconds_does_not(
+    new_log: Callable[[], Log], clock: Hands, seconds: int
+) -> None:
+    async with taken(log := new_log(), clock):
+        clock.time += timedelta(seconds=seconds)
+        await log.record([report(1)])
+        log.permit()
 
 
 async def test_a_lease_is_renewed_while_it_is_held(new_log: Callable[[], Log], clock: Hands) -> None:
@@ -242,11 +471,30 @@ async def test_a_renewal_that_fails_is_tried_again(
         with monkeypatch.context() as broken:
             broken.setattr(SqliteBackend, "append", unreachable)
             await clock.passes(20)
-        await clock.passes(20)
-        await clock.passes(30)
-        await log.record([report(1)])
+        await clock.passes(5)
         assert log.recorded.lease is not None
-        assert log.recorded.lease.until > "2026-11-23T06:01:00Z"
+        assert log.recorded.lease.until == "2026-11-23T06:01:25Z"
+        await clock.passes(34)
+        log.permit()
+
+
+async def test_a_renewal_counts_as_soon_as_it_is_in_the_log(new_log: Callable[[], Log], clock: Hands) -> None:
+    """What was intended meanwhile goes on before whoever renews hears of it."""
+    log = new_log()
+    lease = taken(log, clock)
+    async with lease:
+        await asyncio.sleep(0)
+        clock.pass_silently(36)
+
+        async def intend() -> None:
+            await log.record([report(1)])
+            assert lease._renewed.ticks == 1_000
+            log.permit()
+
+        intending = asyncio.create_task(intend())
+        await asyncio.sleep(0)
+        await clock.passes(0)
+        await intending
 
 
 async def test_a_renewal_that_comes_too_late_ends(new_log: Callable[[], Log], clock: Hands) -> None:
@@ -327,9 +575,11 @@ async def test_the_first_failure_is_the_one_that_is_seen(
 
     with pytest.raises(ZeroDivisionError):
         await run(ZeroDivisionError())
+    second = asyncio.create_task(run(None))
     clock.pass_silently(61)
+    await clock.passes_until(second)
     with pytest.raises(StateError, match="the network is gone"):
-        await run(None)
+        await second
 
 
 async def test_an_interrupted_run_gives_the_lease_back(new_log: Callable[[], Log], clock: Hands) -> None:
@@ -375,39 +625,51 @@ async def test_a_lease_that_changes_hands_while_it_is_looked_at_is_looked_at_aga
     assert log.recorded.lease.run == "r9"
 
 
-def held_by(path: Path) -> Iterator[subprocess.Popen[str]]:
-    writer = Path(__file__).parent / "writer.py"
-    process = subprocess.Popen([sys.executable, writer, path, "hold", "child"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def child(path: Path) -> Iterator[subprocess.Popen[str]]:
-    yield from held_by(path)
+def start(path: Path) -> Iterator[Start]:
+    """Starts processes that hold the lease, and ends them."""
+    writer = Path(__file__).parent / "writer.py"
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(seconds: float = 60, ahead: float = 0) -> subprocess.Popen[str]:
+        command = [sys.executable, writer, path, "hold", "child", "1000000", str(seconds), str(ahead)]
+        running.append(process := subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
-class Real(Hands):
-    """The real wall clock, `ahead` of the truth by some seconds."""
+class Real:
+    """The real clock, `ahead` of the truth by some seconds."""
 
     def __init__(self, ahead: float = 0) -> None:
-        super().__init__()
         self.ahead = timedelta(seconds=ahead)
 
     def wall(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
+    now = wall
 
-def take_over(path: Path, clock: Real, *entries: Entry) -> Recorded:
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def take_over(path: Path, clock: Real, *entries: Entry, **more: Any) -> Recorded:
     async def run() -> Recorded:
         backend = SqliteBackend(str(path), "acme/default")
         log = Log(backend, clock)
         try:
-            async with take_lease(log, run="r2", holder=this_holder("apply"), clock=clock):
+            async with Lease(log, run="r2", holder=this_holder("apply"), clock=clock, **more):
                 await log.record(entries)
             return log.recorded
         finally:
@@ -416,7 +678,8 @@ def take_over(path: Path, clock: Real, *entries: Entry) -> Recorded:
     return asyncio.run(run())
 
 
-def test_the_lease_of_a_killed_process_is_free_at_once(path: Path, child: subprocess.Popen[str]) -> None:
+def test_the_lease_of_a_killed_process_is_free_at_once(path: Path, start: Start) -> None:
+    child = start()
     with pytest.raises(Locked, match=socket.gethostname()):
         take_over(path, Real())
     child.kill()  # not waited for: even as a zombie it is gone
@@ -427,13 +690,14 @@ def test_the_lease_of_a_killed_process_is_free_at_once(path: Path, child: subpro
     assert any(operation.startswith("child-") for operation in recorded.in_doubt) or recorded.position > 1
 
 
-def test_a_stopped_process_that_was_evicted_writes_nothing_more(path: Path, child: subprocess.Popen[str]) -> None:
+def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(path: Path, start: Start) -> None:
+    child = start(seconds=1)
     assert child.stdout is not None
     child.stdout.readline()
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(Locked):
-        take_over(path, Real())  # stopped is not dead
-    before = take_over(path, Real(ahead=7_200), report(1))  # somebody whose clock is wrong evicts it
+        take_over(path, Real(), seconds=1)  # stopped is not dead
+    before = take_over(path, Real(), report(1), seconds=1, timeout=5)
     os.kill(child.pid, signal.SIGCONT)
     *_, last = child.communicate()[0].splitlines()
     assert last.startswith("locked ")
@@ -441,6 +705,18 @@ def test_a_stopped_process_that_was_evicted_writes_nothing_more(path: Path, chil
     after = logs.read(backend)
     backend.close()
     assert after.in_doubt == before.in_doubt
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(7_200, 0), (0, -7_200)])
+def test_a_living_process_is_not_evicted_whatever_the_clocks_say(
+    path: Path, start: Start, ours: float, theirs: float
+) -> None:
+    child = start(seconds=3, ahead=theirs)
+    with pytest.raises(Locked, match="the clock of this machine is about 2 hours ahead of that of"):
+        take_over(path, Real(ahead=ours), seconds=3)
+    assert child.poll() is None
+    assert child.stdout is not None
+    assert child.stdout.readline().startswith("child-")
 
 
 def test_this_process_is_alive_and_others_cannot_be_judged() -> None:

@@ -1,14 +1,15 @@
-"""A process that writes to a log until it is stopped: `python writer.py PATH MODE NAME [COUNT]`.
+"""A process that writes to a log until it is stopped: `python writer.py PATH MODE NAME [COUNT [SECONDS [AHEAD]]]`.
 
 Prints one line for each operation once its record is acknowledged.  Modes: `append` records without a
-lease; `hold` takes the lease and records under it, saying `held` first and `locked` when it is gone.
+lease; `hold` takes the lease, which lasts SECONDS, and records under it, saying `held` first and `locked` when it is
+gone.  Its clock is AHEAD seconds ahead of the machine's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from reconciler.model.entry import ExportIntended, Intended
 from reconciler.model.errors import Locked
@@ -16,13 +17,16 @@ from reconciler.model.plan import Action
 from reconciler.model.values import Address
 from reconciler.state.backends import open_backend
 from reconciler.state.holder import this_holder
-from reconciler.state.lease import take_lease
+from reconciler.state.lease import Lease
 from reconciler.state.log import Log
 
 
 class RealClock:
+    def __init__(self, ahead: float) -> None:
+        self.ahead = timedelta(seconds=ahead)
+
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.ahead
 
     wall = now
 
@@ -34,7 +38,7 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the parent reads it
 
 
-async def append(log: Log, name: str, count: int) -> None:
+async def append(log: Log, clock: RealClock, name: str, count: int, seconds: float) -> None:
     async def one(number: int) -> None:
         operation = f"{name}-{number}"
         address = Address("pipefy", "export", operation)
@@ -46,8 +50,8 @@ async def append(log: Log, name: str, count: int) -> None:
         await asyncio.gather(*(one(number) for number in range(wave, min(wave + 4, count))))
 
 
-async def hold(log: Log, name: str, count: int) -> None:
-    async with take_lease(log, run=name, holder=this_holder("apply"), clock=RealClock(), seconds=60):
+async def hold(log: Log, clock: RealClock, name: str, count: int, seconds: float) -> None:
+    async with Lease(log, run=name, holder=this_holder("apply"), clock=clock, seconds=seconds):
         say("held")
         for number in range(count):
             operation = f"{name}-{number}"
@@ -58,10 +62,13 @@ async def hold(log: Log, name: str, count: int) -> None:
 
 
 def main() -> None:
-    path, mode, name, count = (*sys.argv[1:], "1000000")[:4]
+    given = sys.argv[1:]
+    path, mode, name, count, seconds, ahead = (*given, *("1000000", "60", "0")[len(given) - 3 :])
+    clock = RealClock(float(ahead))
     backend = open_backend(f"sqlite:{path}", "acme/default")
     try:
-        asyncio.run({"append": append, "hold": hold}[mode](Log(backend, RealClock()), name, int(count)))
+        act = {"append": append, "hold": hold}[mode]
+        asyncio.run(act(Log(backend, clock), clock, name, int(count), float(seconds)))
     except Locked as error:
         say(f"locked {error.message}")
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.errors import CredentialError, Unavailable
+from reconciler.model.errors import CredentialError, Locked, Unavailable
 from reconciler.model.outcome import Cause, Doubtful, Refused
 from reconciler.transport import exchange
 from reconciler.transport.answer import Answer, Codes
@@ -469,26 +469,71 @@ def test_others_that_would_have_to_wait_too_long_are_not_sent(wire: SimpleNamesp
     assert (clock.slept, len(server.seen)) == ([], 1)
 
 
-def test_a_mutation_that_overslept_is_not_sent_again(wire: SimpleNamespace, make: Make, clock: Any) -> None:
-    async def suspended(seconds: float) -> None:
-        clock.slept.append(seconds)
-        clock.instant += timedelta(minutes=5)
+class Asked:
+    """A permit that is good for so many questions."""
 
-    clock.sleep = suspended
-    outcome, server = mutate(wire, make, wire.reply(429, b"", {"retry-after": "1"}), wire.reply(200, GOOD))
-    assert isinstance(outcome, Refused)
-    assert outcome.cause is Cause.BUSY
-    assert (clock.slept, len(server.seen)) == ([1], 1)
+    def __init__(self, good: int) -> None:
+        self.good = good
+        self.asked = 0
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.asked > self.good:
+            raise Locked("ann took the lease away")
+
+
+@pytest.mark.parametrize("good", [0, 1, 2])
+def test_what_loses_its_permit_before_its_body_has_left_never_happens(
+    wire: SimpleNamespace, make: Make, good: int
+) -> None:
+    """Asked when its turn has come, when the connection stands, and between headers and body."""
+    permit = Asked(good)
+
+    async def twice(client: Client) -> Any:
+        with pytest.raises(Locked, match="ann took the lease away"):
+            await client.mutate(MUTATION, {})
+        permit.good = 100
+        return await client.mutate(MUTATION, {})
+
+    outcome, server = run(wire, make, [wire.reply(200, GOOD)], twice, permit=permit)
+    assert (outcome, len(server.seen)) == (Answer({"x": 1}), 1)
+
+
+def test_each_try_needs_the_permit_again(wire: SimpleNamespace, make: Make, clock: Any) -> None:
+    permit = Asked(3)
     script = [wire.reply(429, b"", {"retry-after": "1"}), wire.reply(200, GOOD)]
-    assert query(wire, make, *script)[0] == Answer({"x": 1})
+
+    async def locked(client: Client) -> None:
+        with pytest.raises(Locked):
+            await client.mutate(MUTATION, {})
+
+    server = run(wire, make, script, locked, permit=permit)[1]
+    assert (clock.slept, len(server.seen), permit.asked) == ([1], 1, 4)
 
 
-def test_what_was_prepared_for_too_long_is_not_sent(wire: SimpleNamespace, make: Make, clock: Any) -> None:
-    async def late(client: Client) -> Any:
-        began = client.instant()
-        clock.instant += timedelta(minutes=2)
-        return await client.mutate(MUTATION, {}, began)
+def test_a_mutation_that_waits_for_its_turn_is_asked_about_when_it_comes(wire: SimpleNamespace, make: Make) -> None:
+    permit = Asked(3)
 
-    outcome, server = run(wire, make, [wire.reply(200, GOOD)], late)
-    assert isinstance(outcome, Refused)
-    assert (outcome.cause, len(server.seen)) == (Cause.BUSY, 0)
+    async def both(client: Client) -> list[Any]:
+        return await asyncio.gather(*(client.mutate(MUTATION, {}) for _ in range(2)), return_exceptions=True)
+
+    outcomes, server = run(wire, make, [wire.reply(200, GOOD)], both, permit=permit, concurrency=1)
+    assert outcomes[0] == Answer({"x": 1})
+    assert isinstance(outcomes[1], Locked)
+    assert len(server.seen) == 1
+
+
+def test_what_an_application_in_this_process_answers_needs_the_permit_too(make: Make) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
+
+    async def scene() -> None:
+        async with make("http://127.0.0.1/graphql", app=app, permit=Asked(0)) as client:
+            with pytest.raises(Locked):
+                await client.mutate(MUTATION, {})
+
+    asyncio.run(scene())
+
+
+def test_what_only_reads_needs_no_permit(wire: SimpleNamespace, make: Make) -> None:
+    assert query(wire, make, wire.reply(200, GOOD), permit=Asked(0))[0] == Answer({"x": 1})

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from reconciler.app import plan as planner
 from reconciler.app.state.reading import parse_address
+from reconciler.app.state.resolving import Candidates
 from reconciler.app.state.writing import write
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Settled
 from reconciler.model.errors import Usage
+from reconciler.model.outcome import Settlement, Unclear
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Doubt, Recorded
 from reconciler.model.values import Address
@@ -24,11 +26,17 @@ ABSENT = "absent"
 APPLIED = "applied"
 
 
-async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callable[[str], None]) -> None:
-    """Look up everything in doubt and record what is found."""
+async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callable[[str], None]) -> Candidates:
+    """Look up everything in doubt and record what is found; return the candidates for what stays unclear."""
     from reconciler.app.interrupt import stop_on_signal
     from reconciler.engine.settle import settle
     from reconciler.state.log import Log
+
+    candidates: dict[Address, tuple[str, ...]] = {}
+
+    def found(doubt: Doubt, finding: Settlement) -> None:
+        if isinstance(finding, Unclear):
+            candidates[doubt.address] = finding.candidates
 
     desired = wiring.desired()
     async with AsyncExitStack() as stack:
@@ -37,7 +45,7 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
         doubtful = {doubt.address.provider for doubt in log.recorded.in_doubt.values()}
         if not doubtful:
             note("nothing is in doubt that could be looked up")
-            return
+            return {}
         targets = planner.targets_of(wiring, desired, log.recorded)
         planner.check_places(log.recorded, targets)
         providers = await wiring.connect(
@@ -45,7 +53,7 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
         )
         run = secrets.token_hex(8)
         stop = stack.enter_context(stop_on_signal(note))
-        async with wiring.lease(log, run=run, command="state settle", note=note):
+        async with wiring.lease(log, run=run, command="state settle", note=note, stop=stop.is_set):
             await settle(
                 run=run,
                 providers=providers,
@@ -54,9 +62,11 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
                 options=options,
                 stop=stop,
                 note=note,
+                found=found,
             )
     if stop.is_set():
         raise KeyboardInterrupt
+    return candidates
 
 
 async def decide(wiring: Wiring, text: str, verdict: str, *, note: Callable[[str], None]) -> None:

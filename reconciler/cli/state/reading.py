@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import common, formats, settings
+from reconciler.cli.show import show_doubts
 
 
 @click.command("list")
@@ -13,10 +14,15 @@ from reconciler.cli.options import common, formats, settings
 def list_(format_: str) -> None:
     """List every recorded resource and export."""
     from reconciler.app.state import reading
+    from reconciler.app.state.resolving import open_doubts
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    click.echo(renderer("state", format_)(reading.recorded(Wiring(settings()))), nl=False)
+    wiring = Wiring(settings())
+    known = reading.recorded(wiring)
+    click.echo(renderer("state", format_)(known), nl=False)
+    if format_ == "text":
+        show_doubts(open_doubts(known, wiring.settings, {}), err=False)
 
 
 @click.command("show")

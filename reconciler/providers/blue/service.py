@@ -16,7 +16,7 @@ from reconciler.providers.values import require, variable
 
 if TYPE_CHECKING:
     from reconciler.model.ports import Clock, Kind, Provider
-    from reconciler.transport.exchange import App
+    from reconciler.transport.exchange import App, Permit
 
 ENDPOINT: Final = "https://api.blue.app/graphql"
 HOSTS: Final = ("api.blue.app", "api.blue.cc")
@@ -62,6 +62,7 @@ def connect(
     concurrency: int,
     app: App | None,
     read_only: bool,
+    permit: Permit,
 ) -> AbstractAsyncContextManager[Provider]:
     """See the registry."""
     names = ("BLUE_TOKEN_ID", "BLUE_TOKEN_SECRET")
@@ -91,6 +92,7 @@ def connect(
         clock=clock,
         headers=headers,
         app=app,
+        permit=permit,
     )
 
     @asynccontextmanager

@@ -20,7 +20,7 @@ from reconciler.providers.values import require, variable
 if TYPE_CHECKING:
     from reconciler.model.ports import Clock, Kind, Provider
     from reconciler.transport.auth import Credentials
-    from reconciler.transport.exchange import App
+    from reconciler.transport.exchange import App, Permit
     from reconciler.transport.hosts import TrustedHosts
 
 ENDPOINT: Final = "https://api.pipefy.com/graphql"
@@ -92,6 +92,7 @@ def connect(
     concurrency: int,
     app: App | None,
     read_only: bool,
+    permit: Permit,
 ) -> AbstractAsyncContextManager[Provider]:
     """See the registry."""
     secrets = _secrets(environ, target.organization)
@@ -122,6 +123,7 @@ def connect(
         file_hosts=TrustedHosts(FILE_HOSTS, extra, in_process=app is not None),
         pace=Pace(_PER_SECOND, _BURST) if official else None,
         app=app,
+        permit=permit,
     )
 
     @asynccontextmanager

@@ -232,7 +232,7 @@ class Remote:
                         raise
             except subprocess.TimeoutExpired as error:
                 raise Unreachable(
-                    f"The {self.shown} did not answer within {patience:g} seconds.",
+                    f"The {self.shown} did not answer within {round(patience, 1):g} seconds.",
                     "Check the network and the server, then try again.",
                 ) from error
             except OSError as error:
