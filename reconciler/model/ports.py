@@ -133,7 +133,7 @@ class Provider(Protocol):
 
     async def perform(self, request: Request) -> Outcome:
         """Send a mutation, once; again only when it provably had not arrived.  For an export,
-        `Done.id` is the id of the export."""
+        `Done.id` is the id of the export.  Raises Locked, with nothing sent, when it may not leave any more."""
         ...
 
     async def observe(self, resources: Sequence[Resource]) -> Mapping[Address, Observed | None]:

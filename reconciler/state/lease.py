@@ -27,7 +27,7 @@ from reconciler.state.watch import LENGTH, Watch, broken, check_clock, instant, 
 LEAVING: Final = 35 / 60
 """The part of a lease in which what was intended may leave: less than the delay after which its absence is believed."""
 
-_STOPPED: Final = "Nothing more was sent. Run it again: what was done is recorded."
+_STOPPED: Final = "Nothing more was sent. Run it again: what was under way is looked up first."
 
 
 class _Moment(NamedTuple):
@@ -103,7 +103,7 @@ class Lease:
                 raise
 
     def check(self, *, sending: bool) -> None:
-        """See `state.log.Fence`."""
+        """See `state.fence.Fence`."""
         lease = self._log.recorded.lease
         if lease is None or lease.run != self._run:
             raise Locked(self._evicted(lease), _STOPPED)

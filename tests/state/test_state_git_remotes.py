@@ -19,6 +19,7 @@ from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
 from reconciler.model.ports import Backend
 from reconciler.state.backends import WHOLE, git_cache, git_remote, open_backend
 from reconciler.testing.storage import LOG, rows
+from reconciler.testing.writer import claims, content
 
 AUTHORIZATION = "Basic YW5uOnMzY3JldCUv"  # ann:s3cret%/
 REF = f"refs/reconciler/{LOG}"
@@ -365,6 +366,27 @@ def test_two_machines_take_turns(bare: Path, here: Path, monkeypatch: pytest.Mon
     two.trim(9)
     write(one, 10)
     assert rows(one, WHOLE) == rows(two, WHOLE) == expected(9, 10)
+
+
+def test_machines_that_share_nothing_never_share_a_position(
+    bare: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    won: list[tuple[int, bytes]] = []
+
+    def write(name: str, backend: Backend) -> None:
+        won.extend((position, content(name, position)) for position in claims(backend, name, 10))
+
+    threads = []
+    for name in ("one", "two", "three"):
+        (here / name).mkdir()
+        monkeypatch.chdir(here / name)
+        threads.append(threading.Thread(target=write, args=(name, opened(bare))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == rows(opened(bare))
+    assert len(won) == 10
 
 
 def test_the_cache_may_go_away_between_any_two_calls(bare: Path, here: Path, backend: Backend) -> None:

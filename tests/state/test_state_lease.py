@@ -34,6 +34,8 @@ from reconciler.model.recorded import Recorded
 from reconciler.model.values import Address
 from reconciler.state import holder as holders
 from reconciler.state import log as logs
+from reconciler.state import ticks as ticking
+from reconciler.state import watch
 from reconciler.state.backends import open_backend
 from reconciler.state.backends.sqlite import SqliteBackend
 from reconciler.state.holder import is_dead, this_holder
@@ -717,6 +719,31 @@ def test_a_living_process_is_not_evicted_whatever_the_clocks_say(
     assert child.poll() is None
     assert child.stdout is not None
     assert child.stdout.readline().startswith("child-")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (7, "7 s"),
+        (-89, "89 s"),
+        (-1_200, "about 20 minutes"),
+        (5_400, "about 2 hours"),
+        (-108_000, "about 30 hours"),
+        (1e7, "about 116 days"),
+    ],
+)
+def test_how_far_clocks_are_apart_is_said_in_words(seconds: float, said: str) -> None:
+    assert watch.span(timedelta(seconds=seconds)) == said
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_ticks_go_on_by_themselves(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    if not known:
+        monkeypatch.setattr(ticking, "_CLOCK", None)
+    before = ticking.ticks()
+    while ticking.ticks() == before:
+        pass
+    assert before < ticking.ticks() < before + 60
 
 
 def test_this_process_is_alive_and_others_cannot_be_judged() -> None:

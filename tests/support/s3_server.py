@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import obstore
 import pytest
@@ -73,6 +73,14 @@ class S3Server:
             for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where it puts its sockets
                 path.unlink(missing_ok=True)
 
+    def crash(self) -> None:
+        """End it at once and start it again, on the same ports and with what it has on its disk."""
+        assert self._process is not None
+        command = self._process.args
+        self.stop()
+        self._begin(command)
+        assert self._answers(), (self._folder / "told").read_text()
+
     def store(self) -> S3Store:
         """The bucket as its owner has it, past every proxy."""
         return S3Store(
@@ -88,16 +96,21 @@ class S3Server:
     def _run(self, data: Path, identities: Path) -> None:
         data.mkdir()
         names = [*(f"{part}.port" for part in _PARTS), *(f"{part}.port.grpc" for part in _PARTS)]
+        self._begin(
+            [
+                *(str(Path(sys.executable).with_name("weed")), f"-logdir={self._folder}", "mini", f"-dir={data}"),
+                *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none", "-master.telemetry=false"),
+                *("-webdav=false", "-admin.ui=false", "-volume.max=8", f"-bucket={BUCKET}"),
+                *(f"-s3.config={identities}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+                *("-s3.autoCreateBucket=false", "-s3.port.https=0"),
+                *(f"-{name}={port}" for name, port in zip(names, self._ports, strict=True)),
+            ]
+        )
+
+    def _begin(self, command: Any) -> None:
         with (self._folder / "told").open("wb") as told:
             self._process = subprocess.Popen(
-                [
-                    *(str(Path(sys.executable).with_name("weed")), f"-logdir={self._folder}", "mini", f"-dir={data}"),
-                    *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none", "-master.telemetry=false"),
-                    *("-webdav=false", "-admin.ui=false", "-volume.max=8", f"-bucket={BUCKET}"),
-                    *(f"-s3.config={identities}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-                    *("-s3.autoCreateBucket=false", "-s3.port.https=0"),
-                    *(f"-{name}={port}" for name, port in zip(names, self._ports, strict=True)),
-                ],
+                command,
                 cwd=self._folder,
                 env={**os.environ, "HOME": str(self._folder)},
                 stdin=subprocess.DEVNULL,
