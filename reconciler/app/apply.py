@@ -15,7 +15,9 @@ from reconciler.app import plan as planner
 from reconciler.app.clock import SystemClock, instant
 from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
-from reconciler.app.state.resolving import open_doubts
+from reconciler.app.state.exporting import refuse_moved
+from reconciler.app.state.rescue import rescued
+from reconciler.app.state.resolving import check_doubtful, doubtful_providers, open_doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Resolved, RunFinished, RunStarted
 from reconciler.model.errors import Conflict, PlanRefused, ReconcilerError
@@ -83,7 +85,8 @@ def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
     """
     run = _Apply(wiring, orders, talk)
     try:
-        code = run.perform()
+        with rescued(wiring, run.name, run.logs):
+            code = run.perform()
     except ReconcilerError as error:
         run.finish(error.exit_code, error.message)
         raise
@@ -101,7 +104,8 @@ def apply(wiring: Wiring, orders: Orders, talk: Conversation) -> int:
 class _Apply:
     """One apply, from the first look at the log to the last event.
 
-    `learned` is what it has to tell the log of names that it looked up; `candidates` what look-ups found for doubts.
+    `learned` is what it has to tell the log of names that it looked up; `candidates` what look-ups found for doubts;
+    `logs` are what it wrote through.
     """
 
     wiring: Wiring
@@ -114,6 +118,7 @@ class _Apply:
     learned: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     candidates: dict[Address, Sequence[str]] = field(default_factory=dict)
     in_doubt: Sequence[JSONObject] = ()
+    logs: list[Log] = field(default_factory=list)
     message: str = ""
 
     def perform(self) -> int:
@@ -136,6 +141,7 @@ class _Apply:
         from reconciler.state.log import read
 
         recorded = read(backend)
+        refuse_moved(recorded)
         if saved is None:
             self.targets = planner.targets_of(self.wiring, self._declared(), recorded)
             if not self.orders.retarget:
@@ -229,20 +235,20 @@ class _Apply:
 
     def _settled(self, backend: Backend, recorded: Recorded) -> Recorded:
         """The state once everything in doubt was looked up."""
-        doubtful = {doubt.address.provider for doubt in recorded.in_doubt.values()}
+        doubtful = doubtful_providers(recorded)
         if not doubtful:
             return recorded
         return asyncio.run(self._settle(backend, doubtful))
 
     async def _settle(self, backend: Backend, names: Collection[str]) -> Recorded:
         from reconciler.engine.settle import settle
-        from reconciler.state.log import Log
 
-        log = Log(backend, self.wiring.clock)
+        log = self._log(backend)
         async with AsyncExitStack() as stack:
             providers = await self._connect(stack, names, log)
             stop = stack.enter_context(stop_on_signal(self.talk.note))
             await stack.enter_async_context(self._lease(log, self._started(), stop))
+            check_doubtful(log.recorded, names)
             await settle(
                 run=self.name,
                 providers=providers,
@@ -316,6 +322,13 @@ class _Apply:
             self.name, self._now(), this_holder("apply"), TOOL, commit=commit, plan=plan, places=places or {}
         )
 
+    def _log(self, backend: Backend) -> Log:
+        from reconciler.state.log import Log
+
+        log = Log(backend, self.wiring.clock, note=self.talk.note)
+        self.logs.append(log)
+        return log
+
     def _lease(
         self,
         log: Log,
@@ -339,11 +352,11 @@ class _Apply:
     async def _execute(self, backend: Backend, plan: Plan, saved: Plan | None) -> int:
         from reconciler.delivery.files import Folder
         from reconciler.engine.run import run
-        from reconciler.state.log import Log
 
-        log = Log(backend, self.wiring.clock)
+        log = self._log(backend)
         addresses = [*(step.address for step in plan.steps), *(pending.address for pending in plan.pending)]
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(log.idle)
             providers = await self._connect(stack, {address.provider for address in addresses}, log)
             stop = stack.enter_context(stop_on_signal(self.talk.note))
             leased = await stack.enter_async_context(AsyncExitStack())

@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.app import names
 from reconciler.app.settings import TOOL
+from reconciler.app.state.exporting import refuse_moved
 from reconciler.app.wiring import Wiring
 from reconciler.model.errors import Broken, StateError
 from reconciler.model.manifest import Desired, Project
@@ -44,13 +45,15 @@ async def plan(
 ) -> Planned:
     """Return the plan; nothing is written and nothing sent, but for reads when `refresh` is set.
 
-    Raises StateError when the recorded objects are somewhere else, unless `retarget` says they are not.
+    Raises StateError for a log that goes on elsewhere, and when the recorded objects are somewhere else, unless
+    `retarget` says they are not.
     """
     from reconciler.state.log import read
 
     desired = wiring.desired()
     with closing(wiring.backend(desired.project)) as backend:
         recorded = read(backend)
+    refuse_moved(recorded)
     targets = targets_of(wiring, desired, recorded)
     if not retarget:
         check_places(recorded, targets)

@@ -43,6 +43,10 @@ def migration_text(document: JSONObject) -> str:
         f"the log {document['log']} is in {url}, up to position {document['position']}"
         f" ({_many(copied['batches'], 'batch', 'batches')} copied just now, {copied['bytes']:,} bytes)"
     ]
+    if document["file"] is not None:
+        lines.append(
+            f"it was made of {document['file']}: if the log that this was exported from is still used, stop that"
+        )
     if document["from"] != document["log"]:
         lines.append(f"it was the log {document['from']}")
     if document["ended"] is not None:

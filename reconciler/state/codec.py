@@ -36,7 +36,18 @@ classes of `model.entry` (and `model.manifest.Lifecycle` for `lifecycle`); `?` m
     migrated          run at target
     archived          run at position head state
 
-`holder` is {user host process command ci?}, `lifecycle` is {protect? on_remove?}.
+What stands in some of these fields has fields of its own; `state` is the fold up to there, tables as lists of what
+they hold, as `snapshot` writes it and as `model.recorded` explains it.
+
+    holder            user host process command ci?
+    lifecycle         protect? on_remove?
+    state             lineage position changed resources exports in_doubt plans places names lease moved_to?
+    resource          address id spec applied_at lifecycle? labels? remote? version?
+    export            address spec due_from lifecycle? labels? last_occurrence? run? previous_occurrence?
+    export_run        operation run occurrence content intended_at state? export_id?
+                      started_at? location? sha256? bytes? message? ran?
+    doubt             operation run address action id after since intended_at lifecycle? labels? due_from? reason?
+    lease             run holder since until
 """
 
 from __future__ import annotations

@@ -308,7 +308,7 @@ class Log:
         """Fold what is new; True when the first of it is a batch of `ours`."""
         rows = await asyncio.to_thread(self._behind, self._chain.end)
         if rows and rows[0][0] > self._chain.end + 1:
-            await asyncio.to_thread(self._skip)
+            await self._skip()
             return False
         for position, batch in rows:
             entries = self._chain.follow(position, batch)
@@ -318,10 +318,10 @@ class Log:
                     self.broken = entry
         return bool(rows) and rows[0][1] in ours
 
-    def _skip(self) -> None:
+    async def _skip(self) -> None:
         """Read anew a log of which what comes next was archived; raises StateError when it is another one."""
         lineage, position = self.recorded.lineage, self.recorded.position
-        chain = load(self._backend)
+        chain = await asyncio.to_thread(load, self._backend)
         if chain.recorded.lineage != lineage or chain.recorded.position <= position:
             raise _replaced(position)
         chain.into(self.recorded)

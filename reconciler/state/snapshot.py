@@ -57,8 +57,8 @@ def load(data: bytes) -> Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
-    """The fields of `model.recorded.Recorded` as they are written: tables as lists of what they hold."""
+class State:
+    """`model.recorded.Recorded` as it is written: tables as lists of what they hold."""
 
     lineage: str | None
     position: int
@@ -77,7 +77,7 @@ def encode(recorded: Recorded) -> JSONObject:
     """Return a state as JSON: the fields of `model.recorded.Recorded`, tables as lists of what they hold, `plans` in
     the order of the alphabet."""
     return records.encode(
-        _State(
+        State(
             lineage=recorded.lineage,
             position=recorded.position,
             changed=recorded.changed,
@@ -95,7 +95,7 @@ def encode(recorded: Recorded) -> JSONObject:
 
 def decode(data: JSON) -> Recorded:
     """Return the state that `encode` wrote; raises StateError for anything else."""
-    state = records.decode(_State, data)
+    state = records.decode(State, data)
     return Recorded(
         lineage=state.lineage,
         position=state.position,

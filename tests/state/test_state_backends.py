@@ -11,16 +11,17 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from table_logs import TableStorage
 
 from reconciler.model.errors import StateError, Unreachable, Usage
 from reconciler.model.ports import Backend
 from reconciler.state.backends import WHOLE, open_backend, shown
 from reconciler.state.backends.sqlite import SqliteBackend
-from reconciler.testing.backends import LOG, BackendContract, rows
+from reconciler.testing.backends import BackendContract, rows
 
 
 class Lost(SqliteBackend):
@@ -29,29 +30,12 @@ class Lost(SqliteBackend):
         raise Unreachable("The answer was lost.", "Try again.")
 
 
-class SqliteStorage:
-    """SQLite files in a folder, as `testing.backends.Storage` wants them."""
+class SqliteStorage(TableStorage):
+    """SQLite files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "deep" / "er" / "state.db"
-        self.made: list[Backend] = []
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:{self.file}"
-
-    def open(self, log: str = LOG) -> Backend:
-        self.made.append(open_backend(self.url, log))
-        return self.made[-1]
-
-    def overwrite(self, position: int, batch: bytes, log: str = LOG) -> None:
-        self._do("UPDATE batches SET batch = ? WHERE log = ? AND position = ?", batch, log, position)
-
-    def remove(self, position: int, log: str = LOG) -> None:
-        self._do("DELETE FROM batches WHERE log = ? AND position = ?", log, position)
-
-    def overwrite_checkpoint(self, snapshot: bytes, log: str = LOG) -> None:
-        self._do("UPDATE checkpoints SET snapshot = ? WHERE log = ?", snapshot, log)
+        super().__init__(f"sqlite:{self.file}")
 
     @contextmanager
     def cut(self) -> Iterator[None]:
@@ -74,11 +58,9 @@ class SqliteStorage:
             for backend in self.made:
                 backend.__class__ = SqliteBackend
 
-    def _do(self, statement: str, *values: object) -> None:
-        db = sqlite3.connect(self.file)
-        assert db.execute(statement, values).rowcount == 1
-        db.commit()
-        db.close()
+    def _changed(self, statement: str, values: tuple[object, ...]) -> int:
+        with closing(sqlite3.connect(self.file, isolation_level=None)) as db:
+            return db.execute(statement, values).rowcount
 
 
 class TestSqlite(BackendContract):
@@ -86,8 +68,7 @@ class TestSqlite(BackendContract):
     def storage(self, tmp_path: Path) -> Iterator[SqliteStorage]:
         made = SqliteStorage(tmp_path)
         yield made
-        for backend in made.made:
-            backend.close()
+        made.close()
 
 
 @pytest.fixture
@@ -407,6 +388,17 @@ def test_a_position_that_the_log_has_not_reached_keeps_the_last_batch(backend: B
     backend.append(2, b"b")
     backend.trim(9)
     assert rows(backend) == [(2, b"b")]
+
+
+def test_a_checkpoint_from_before_the_beginning_is_left_out(backend: Backend) -> None:
+    for position in range(1, 6):
+        backend.append(position, b"x")
+    backend.checkpoint(2, b"s")
+    backend.trim(3)
+    assert backend.read(0)[0] == (2, b"s")
+    backend.trim(4)
+    found, batches = backend.read(0)
+    assert (found, list(batches)) == (None, [(4, b"x"), (5, b"x")])
 
 
 @pytest.mark.parametrize(("taken", "trimmed"), [(0, 151), (1, 101), (1, 102), (100, 151)])

@@ -7,11 +7,13 @@ import typing
 from dataclasses import replace
 
 import pytest
+from histories import EXPORT, ME, OTHER, RENAMED, REPORT, at, cuts, history, moves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.entry import (
     Applied,
+    Archived,
     Doubted,
     Entry,
     ExportDelivered,
@@ -21,13 +23,13 @@ from reconciler.model.entry import (
     ExportSkipped,
     ExportStarted,
     Forgotten,
-    Holder,
     Imported,
     Intended,
     LeaseBroken,
     LeaseReleased,
     LeaseRenewed,
     LeaseTaken,
+    Migrated,
     Moved,
     Rejected,
     Resolved,
@@ -44,16 +46,7 @@ from reconciler.state import fold as folding
 from reconciler.state import snapshot
 from reconciler.state.fold import Fold, fold
 
-REPORT = Address.parse("blue/report/a")
-OTHER = Address.parse("blue/report/b")
-EXPORT = Address.parse("pipefy/export/e")
-RENAMED = Address.parse("pipefy/export/f")
-ME = Holder("ann", "host", "", "apply")
 KEPT = Lifecycle(protect=True, on_remove=OnRemove.DETACH)
-
-
-def at(number: int) -> str:
-    return f"2026-11-23T06:{number // 60:02}:{number % 60:02}Z"
 
 
 def folded(*entries: Entry) -> Recorded:
@@ -393,74 +386,95 @@ def test_a_contradiction_is_damage_and_folds_nothing_of_its_batch(entries: list[
     assert recorded == before
 
 
-# Any history: numbers are turned into entries that are possible where they stand.
-
-moves = st.lists(st.tuples(st.integers(0, 21), st.integers(0, 5)), max_size=40)
-cuts = st.lists(st.integers(1, 4), max_size=30)
-ADDRESSES = (REPORT, OTHER, EXPORT, RENAMED)
-
-
-def possible(recorded: Recorded, number: int, kind: int, pick: int) -> Entry | None:
-    """An entry that may follow, or None when this one may not."""
-    address = ADDRESSES[pick % 4]
-    operations = [*recorded.in_doubt, *(e.run.operation for e in recorded.exports.values() if e.run)]
-    operation = operations[pick % len(operations)] if operations else "none"
-    now, run, lease = at(number), f"r{pick}", recorded.lease
-    known = address in recorded.resources or address in recorded.exports
-    free = [one for one in ADDRESSES if one not in recorded.resources and one not in recorded.exports]
-    action = list(Action)[pick] if known else Action.CREATE
-    due = at(number + pick)
-    content = {"n": number}
-    options: list[Entry | None] = [
-        RunStarted(run, now, ME, "1", plan=f"sha256:{pick}" if pick else None),
-        RunFinished(run, now, 0),
-        LeaseTaken(run, now, ME, due) if lease is None else None,
-        LeaseRenewed(lease.run, now, due) if lease else None,
-        LeaseReleased(run, now),
-        LeaseBroken(run, now, "r9", "expired"),
-        Intended(run, f"o{number}", now, address, action, f"id{pick}", content, ""),
-        Applied(run, operation, now, "7") if operation in recorded.in_doubt else None,
-        Rejected(run, operation, now, "", "no"),
-        Doubted(run, operation, now, "timed out"),
-        Settled(run, operation, now, applied=pick % 2 == 0, how="lookup", id=f"id{pick}" if pick > 2 else None),
-        Imported(run, now, address, f"id{pick}", content) if not address.is_export else None,
-        Moved(run, now, address, free[0]) if known and free and free[0].is_export == address.is_export else None,
-        Forgotten(run, now, address),
-        ExportIntended(run, f"o{number}", now, EXPORT, due if pick else None, "c", content, ""),
-        ExportStarted(run, operation, now, f"x{number}"),
-        ExportFinished(run, operation, now),
-        ExportDelivered(run, operation, now, "exports/x", "ab", pick),
-        ExportFailed(run, operation, now, pick % 2 == 0, "", "failed"),
-        ExportSkipped(run, now, address, due, "by hand"),
-        Resolved(run, now, "blue", {f"workspace:slug:{pick % 2}": f"id{number}"}),
-        RunStarted(run, now, ME, "1", places={"blue": f"place {pick % 2}"}),
-    ]
-    return options[kind]
-
-
-def history(choices: list[tuple[int, int]], sizes: list[int]) -> list[list[Entry]]:
-    recorded, batches = Recorded(), []
-    batch: list[Entry] = []
-    size = iter(sizes)
-    left = next(size, 1)
-    for number, (kind, pick) in enumerate(choices):
-        entry = possible(recorded, number, kind, pick)
-        if entry is None:
-            continue
-        fold(recorded, [entry])
-        batch.append(entry)
-        left -= 1
-        if left <= 0:
-            batches.append(batch)
-            batch, left = [], next(size, 1)
-    return [*batches, batch] if batch else batches
-
-
 def state_after(batches: list[list[Entry]]) -> Recorded:
     recorded = Recorded()
     for batch in batches:
         fold(recorded, batch)
     return recorded
+
+
+def archived(recorded: Recorded, **other: typing.Any) -> Archived:
+    state = snapshot.encode(recorded) | other
+    return Archived("r9", at(50), recorded.position, "ab" * 32, state)
+
+
+def lived() -> Recorded:
+    """A state with something in every table, as a chain would have it."""
+    recorded = folded(intended(), Applied("r1", "o1", at(2), "77"), intended("o2", OTHER), export())
+    fold(recorded, [RunStarted("r2", at(3), ME, "1", plan="sha256:p", places={"blue": "here"})])
+    fold(recorded, [Resolved("r2", at(3), "blue", {"a": "1"}), LeaseTaken("r2", at(3), ME, at(63))])
+    recorded.lineage = "cd" * 16
+    return recorded
+
+
+def test_nothing_follows_a_log_that_was_moved() -> None:
+    recorded = folded(LeaseTaken("r1", at(0), ME, at(60)), intended(), Migrated("r1", at(1), "postgresql://db/state"))
+    assert (recorded.moved_to, recorded.lease) == ("postgresql://db/state", None)
+    assert list(recorded.in_doubt) == ["o1"]
+    assert recorded.changed == 1
+    before = copy.deepcopy(recorded)
+    for later in (LeaseReleased("r1", at(2)), RunFinished("r1", at(2), 0), Migrated("r1", at(2), "elsewhere")):
+        with pytest.raises(StateError, match="although it was moved to postgresql://db/state"):
+            fold(recorded, [later])
+        with pytest.raises(StateError, match="although it was moved"):
+            folded(Migrated("r1", at(1), "x"), later)
+    assert recorded == before
+
+
+def test_an_archive_is_where_a_log_begins_or_agrees_with_it() -> None:
+    recorded = lived()
+    before = copy.deepcopy(recorded)
+    fold(recorded, [archived(recorded), LeaseReleased("r2", at(51))])
+    begun = folded(archived(before), LeaseReleased("r2", at(51)))
+    assert begun == recorded
+    assert (recorded.position, recorded.changed) == (before.position + 1, before.changed)
+    for later in (begun, recorded):
+        fold(later, [ExportStarted("r1", "x1", at(52), "900"), Applied("r1", "o2", at(52), "78")])
+        assert run_of(later).export_id == "900"
+    assert begun == recorded
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"lineage": None}, "is the state of something else"),
+        ({"moved_to": "elsewhere"}, "is the state of something else"),
+        ({"position": 7}, "is the state of something else"),
+        ({"lineage": "ab" * 16}, "is not what the log says"),
+        ({"resources": []}, "is not what the log says"),
+        ({"changed": 9}, "is not what the log says"),
+        ({"plans": "p"}, "'p' stands where a list of str belongs"),
+        ({"plans": [1]}, "stands where a list of str belongs"),
+        ({"names": []}, "stands where a mapping to mappings belongs"),
+        ({"names": {"blue": 1}}, "stands where a mapping to str belongs"),
+        ({"resources": {}}, "stands where a list of Resource belongs"),
+        ({"doubts": []}, "a State has a field 'doubts'"),
+    ],
+)
+def test_an_archive_of_something_else_is_refused(other: dict[str, typing.Any], said: str) -> None:
+    recorded = lived()
+    before = copy.deepcopy(recorded)
+    with pytest.raises(StateError) as caught:
+        fold(recorded, [archived(recorded, **other)])
+    assert said in caught.value.message
+    assert recorded == before
+
+
+def test_an_archive_comes_first_in_its_batch() -> None:
+    recorded = lived()
+    before = copy.deepcopy(recorded)
+    with pytest.raises(StateError, match="in the middle of a batch"):
+        fold(recorded, [RunFinished("r1", at(50), 0), archived(recorded)])
+    folded_on = Fold(recorded)
+    folded_on.add([RunFinished("r1", at(50), 0)])
+    with pytest.raises(StateError, match="in the middle of a batch"):
+        folded_on.add([archived(recorded)])
+    folded_on.commit()
+    folded_on.add([archived(recorded)])
+    folded_on.commit()
+    assert recorded.position == before.position + 2
+    with pytest.raises(StateError, match="in the middle of a batch"):
+        folded(RunFinished("r1", at(50), 0), archived(before))
 
 
 @given(moves, cuts)
@@ -493,8 +507,8 @@ def test_a_checkpoint_anywhere_makes_no_difference(choices: list[tuple[int, int]
     whole = state_after(batches)
     part = state_after(batches[:cut])
     part.lineage = "ab" * 16
-    restored, head = snapshot.load(snapshot.dump(part, "cd" * 32))
-    assert (restored, head) == (part, "cd" * 32)
+    restored, head, offset = snapshot.load(snapshot.dump(part, "cd" * 32, cut))
+    assert (restored, head, offset) == (part, "cd" * 32, cut)
     restored.lineage = None
     for batch in batches[cut:]:
         fold(restored, batch)

@@ -7,17 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from reconciler.model.entry import Applied, Entry, ExportIntended, ExportStarted, Intended
+from reconciler.model.entry import Applied, Archived, Entry, ExportIntended, ExportStarted, Intended, Migrated
 from reconciler.model.errors import Conflict, StateError
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Recorded
 from reconciler.model.values import Address
-from reconciler.state import codec
+from reconciler.state import codec, snapshot
 from reconciler.state import log as logs
 from reconciler.state.backends import open_backend
 from reconciler.state.backends.sqlite import SqliteBackend
@@ -463,3 +464,97 @@ async def test_outcomes_of_exports_are_taken_down_by_anybody(log: Log) -> None:
     run = log.recorded.exports[export(1).address].run
     assert run is not None
     assert run.export_id == "900"
+
+
+def archive_of(log: Log) -> Archived:
+    assert log.head is not None
+    return Archived("r", "t", log.recorded.position, log.head, snapshot.encode(log.recorded))
+
+
+async def test_an_archive_has_a_batch_of_its_own_however_many_wait(log: Log, backend: Watched) -> None:
+    await log.record([export(1)])
+    results = await asyncio.gather(
+        log.record([archive_of(log)]), log.record([export(2)]), log.record([export(3)]), return_exceptions=True
+    )
+    assert results == [None, None, None]
+    batches = [codec.unseal(codec.link(batch), batch) for _, batch in backend.read(0)[1]]
+    assert [[type(entry).__name__ for entry in entries] for entries in batches] == [
+        ["ExportIntended"],
+        ["Archived"],
+        ["ExportIntended", "ExportIntended"],
+    ]
+    backend.trim(2)
+    assert logs.read(backend) == log.recorded
+
+
+async def test_an_archive_that_others_have_overtaken_is_refused(log: Log, backend: Watched) -> None:
+    await log.record([export(1)])
+    overtaken, refused = await asyncio.gather(
+        log.record([export(2)]), log.record([archive_of(log)]), return_exceptions=True
+    )
+    assert overtaken is None
+    assert isinstance(refused, StateError)
+    assert backend.appends == 2
+    await log.record([archive_of(log)])
+    assert log.recorded.position == 3
+
+
+async def test_an_archive_in_the_middle_or_of_another_batch_is_never_written(log: Log, backend: Watched) -> None:
+    await log.record([export(1)])
+    for entries in (
+        [ExportStarted("r", "o1", "t", "900"), archive_of(log)],
+        [replace(archive_of(log), head="ab" * 32)],
+    ):
+        with pytest.raises(StateError):
+            await log.record(entries)
+    assert backend.appends == 1
+
+
+async def test_nothing_follows_where_the_log_was_moved(log: Log, backend: Watched) -> None:
+    await log.record([export(1)])
+    moved, after = await asyncio.gather(
+        log.record([Migrated("r", "t", "postgresql://db/state")]), log.record([export(2)]), return_exceptions=True
+    )
+    assert moved is None
+    assert isinstance(after, StateError)
+    with pytest.raises(StateError, match="moved to postgresql://db/state") as caught:
+        await log.record([ExportStarted("r", "o1", "t", "900")])
+    assert "--state" in caught.value.hint
+    assert backend.appends == 1
+    assert logs.read(backend).moved_to == "postgresql://db/state"
+    assert log.unrecorded == (ExportStarted("r", "o1", "t", "900"),)
+
+
+async def test_who_was_away_while_the_log_was_archived_goes_on(log: Log, opened: Callable[[], Watched]) -> None:
+    await log.record([export(1)])
+    state = log.recorded
+    backend = opened()
+    other = Log(backend, Still())
+    await other.record([export(2)])
+    await other.record([archive_of(other)])
+    backend.trim(3)
+    await log.record([export(3)])
+    assert log.recorded is state
+    assert names(state) == {"e1", "e2", "e3"}
+    await other.record([export(4)])
+    await other.record([archive_of(other)])
+    backend.trim(other.recorded.position)
+    await log.refresh()
+    assert log.recorded == other.recorded == logs.read(opened())
+
+
+async def test_a_log_that_became_another_one_meanwhile_is_refused(log: Log, path: Path) -> None:
+    await log.record([export(1)])
+    other = SqliteBackend(str(path), "acme/other")
+    made = Log(other, Still())
+    for number in range(4):
+        await made.record([export(number)])
+    other.close()
+    db = sqlite3.connect(path)
+    db.execute("DELETE FROM batches WHERE log = 'acme/default'")
+    db.execute("UPDATE batches SET log = 'acme/default' WHERE position > 2")
+    db.execute("UPDATE logs SET position = 4 WHERE log = 'acme/default'")
+    db.commit()
+    db.close()
+    with pytest.raises(StateError):
+        await log.refresh()

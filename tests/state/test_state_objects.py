@@ -9,8 +9,7 @@ from functools import partial
 
 import obstore
 import pytest
-from object_logs import ObjectStorage, no_cloud_variables, refused
-from proxy import Proxy
+from object_logs import ObjectStorage, no_cloud_variables, refused, stored
 from s3_server import BUCKET, OWNER, READER, STRANGER, Identity, S3Server, environment, s3_server
 
 import reconciler.state.backends.objects as module
@@ -24,13 +23,8 @@ __all__ = ["no_cloud_variables", "s3_server"]
 
 @pytest.fixture
 def storage(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, no_cloud_variables: None) -> Iterator[ObjectStorage]:
-    monkeypatch.setattr(module, "_FRESH", 0.02)  # a trim waits only as long as the tests need
-    with Proxy("127.0.0.1", s3_server.port) as proxy:
-        for name, value in environment(proxy.port).items():
-            monkeypatch.setenv(name, value)
-        made = ObjectStorage("s3", BUCKET, s3_server.store(), proxy)
+    with stored("s3", BUCKET, s3_server, environment, monkeypatch) as made:
         yield made
-        made.close()
 
 
 class TestS3(BackendContract):
@@ -214,6 +208,22 @@ def test_a_reader_that_a_trim_overtakes_says_so(storage: ObjectStorage, monkeypa
     storage.open().trim(150)
     found = refused(lambda: list(batches), "archived while it was read")
     assert isinstance(found, Unreachable)
+
+
+def test_a_batch_that_arrives_after_it_was_trimmed_is_in_nobodys_log(storage: ObjectStorage) -> None:
+    one = storage.open()
+    for position in (1, 2):
+        one.append(position, b"x")
+    listed, tail = storage.open().read(2)[1], storage.open().read(2)[1]
+    for position in (3, 4):
+        one.append(position, b"x")
+    one.trim(4)
+    storage.put(storage.batch(3), b"what its writer was told is a conflict")
+    found = refused(lambda: list(listed), "archived while it was read")
+    assert isinstance(found, Unreachable)
+    assert rows(storage.open()) == rows(storage.open(), 2) == [(4, b"x")]
+    storage.remove(4)
+    refused(lambda: list(tail), "archived while it was read")
 
 
 def test_no_more_is_fetched_ahead_than_fits(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,8 @@ import azure_server as azure
 import obstore
 import pytest
 from azure_server import AzureServer, azure_server
-from object_logs import ObjectStorage, no_cloud_variables, refused
-from proxy import Proxy
+from object_logs import ObjectStorage, no_cloud_variables, refused, stored
 
-import reconciler.state.backends.objects as module
 from reconciler.model.errors import Unreachable, Usage
 from reconciler.state.backends import WHOLE, open_backend
 from reconciler.testing.backends import LOG, BackendContract, rows
@@ -23,13 +21,8 @@ __all__ = ["azure_server", "no_cloud_variables"]
 def storage(
     azure_server: AzureServer, monkeypatch: pytest.MonkeyPatch, no_cloud_variables: None
 ) -> Iterator[ObjectStorage]:
-    monkeypatch.setattr(module, "_FRESH", 0.02)
-    with Proxy("127.0.0.1", azure_server.port) as proxy:
-        for name, value in azure.environment(proxy.port).items():
-            monkeypatch.setenv(name, value)
-        made = ObjectStorage("az", azure.CONTAINER, azure_server.store(), proxy)
+    with stored("az", azure.CONTAINER, azure_server, azure.environment, monkeypatch) as made:
         yield made
-        made.close()
 
 
 class TestAzure(BackendContract):

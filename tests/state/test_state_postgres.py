@@ -169,7 +169,7 @@ def test_a_batch_that_goes_while_it_is_read_is_missed(
     batches = iter(opened().read(0)[1])
     next(batches)
     admin.execute("DELETE FROM reconciler.batches WHERE position > 1")
-    refused(lambda: next(batches), "goes on to 3, but not behind 1")
+    refused(lambda: next(batches), "should end at 3, but ends at 1")
 
 
 def test_an_archive_in_the_middle_of_reading_is_called_that(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

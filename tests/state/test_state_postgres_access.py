@@ -153,7 +153,7 @@ def test_names_from_the_url_win_over_ours(opened: Opened, monkeypatch: pytest.Mo
         rows(backend)
         assert backend._db is not None
         name = backend._db.info.parameter_status("application_name")
-        return name or "", str(backend._parameters.get("connect_timeout"))
+        return name or "", str(backend._server.parameters.get("connect_timeout"))
 
     assert parameters() == ("reconciler", "10")
     assert parameters(application_name="mine", connect_timeout="3") == ("mine", "3")

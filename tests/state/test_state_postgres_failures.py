@@ -16,7 +16,7 @@ from postgres_logs import Admin, Opened, admin, database, no_pg_variables, opene
 from postgres_server import PostgresServer, postgres
 from psycopg.waiting import Ready, Wait
 
-import reconciler.state.backends.postgres as module
+import reconciler.state.backends.postgres_server as module
 from reconciler.model.errors import StateError, Unreachable
 from reconciler.state.backends.postgres import PostgresBackend
 from reconciler.testing.backends import LOG, rows
@@ -233,7 +233,7 @@ def fails_with(admin: Admin, opened: Opened, code: str) -> PostgresBackend:
     """A handle on a log whose next append the server refuses with this SQLSTATE, and words that say nothing."""
     one = opened()
     one.append(1, b"a")
-    secret = one._parameters["password"]
+    secret = one._server.parameters["password"]
     admin.execute(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" RAISE EXCEPTION E'żółć \\x1b[31m %% line\\ntwo', '{secret}' USING ERRCODE = '{code}'; END $$".replace(

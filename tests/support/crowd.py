@@ -42,6 +42,9 @@ class Ended:
     err: str
     seconds: float
 
+    def __str__(self) -> str:
+        return f"ended with {self.code} after {self.seconds:.1f} s\n{self.out}\n{self.err}"
+
     @property
     def json(self) -> Any:
         return json.loads(self.out)
@@ -172,6 +175,7 @@ def _warm(folder: str) -> None:
     import killing
     import obstore.store
     import psycopg
+
     from reconciler.state.backends import git, objects, postgres
 
     assert obstore.store and psycopg and git and objects and postgres  # noqa: PT018 - they are only to be imported

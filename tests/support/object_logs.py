@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from proxy import Proxy
 
 from reconciler.model.errors import StateError
 from reconciler.model.ports import Backend
-from reconciler.state.backends import open_backend
+from reconciler.state.backends import objects, open_backend
 from reconciler.testing.backends import LOG
 
 
@@ -72,6 +73,20 @@ class ObjectStorage:
 
     def lose_answers(self) -> AbstractContextManager[None]:
         return self._proxy.lose_answers()
+
+
+@contextmanager
+def stored(
+    scheme: str, bucket: str, server: Any, variables: Callable[[int], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ObjectStorage]:
+    """A prefix in a bucket of a server, behind a proxy whose port `variables` makes the environment of."""
+    monkeypatch.setattr(objects, "_FRESH", 0.02)  # a trim waits only as long as the tests need
+    with Proxy("127.0.0.1", server.port) as proxy:
+        for name, value in variables(proxy.port).items():
+            monkeypatch.setenv(name, value)
+        made = ObjectStorage(scheme, bucket, server.store(), proxy)
+        yield made
+        made.close()
 
 
 @pytest.fixture(autouse=True)

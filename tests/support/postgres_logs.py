@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from postgres_server import PostgresServer
 from proxy import Proxy
+from table_logs import TableStorage
 
 from reconciler.model.errors import Conflict, StateError, Unreachable
-from reconciler.model.ports import Backend
 from reconciler.state.backends import open_backend
 from reconciler.state.backends.postgres import PostgresBackend
 from reconciler.testing.backends import LOG
@@ -23,28 +23,16 @@ Admin: TypeAlias = psycopg.Connection[tuple[object, ...]]
 Opened: TypeAlias = Callable[..., PostgresBackend]
 
 
-class PostgresStorage:
-    """A database of its own behind a proxy, as `testing.backends.Storage` wants it."""
+class PostgresStorage(TableStorage):
+    """A database of its own behind a proxy."""
+
+    schema = "reconciler."
 
     def __init__(self, server: PostgresServer, proxy: Proxy) -> None:
         self.server = server
         self.proxy = proxy
         self.database = server.make_database()
-        self.url = server.url(self.database, port=proxy.port)
-        self.made: list[Backend] = []
-
-    def open(self, log: str = LOG) -> Backend:
-        self.made.append(open_backend(self.url, log))
-        return self.made[-1]
-
-    def overwrite(self, position: int, batch: bytes, log: str = LOG) -> None:
-        self._do("UPDATE reconciler.batches SET batch = %s WHERE log = %s AND position = %s", batch, log, position)
-
-    def remove(self, position: int, log: str = LOG) -> None:
-        self._do("DELETE FROM reconciler.batches WHERE log = %s AND position = %s", log, position)
-
-    def overwrite_checkpoint(self, snapshot: bytes, log: str = LOG) -> None:
-        self._do("UPDATE reconciler.checkpoints SET snapshot = %s WHERE log = %s", snapshot, log)
+        super().__init__(server.url(self.database, port=proxy.port))
 
     def cut(self) -> AbstractContextManager[None]:
         return self.proxy.cut()
@@ -53,13 +41,12 @@ class PostgresStorage:
         return self.proxy.lose_answers(b'INSERT INTO "reconciler"')
 
     def close(self) -> None:
-        for backend in self.made:
-            backend.close()
+        super().close()
         self.server.drop_database(self.database)
 
-    def _do(self, statement: str, *values: object) -> None:
+    def _changed(self, statement: str, values: tuple[object, ...]) -> int:
         with self.server.connect(self.database) as db:
-            assert db.execute(statement, values).rowcount == 1
+            return db.execute(statement.replace("?", "%s"), values).rowcount
 
 
 @pytest.fixture(autouse=True)

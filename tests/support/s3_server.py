@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import obstore
 import pytest
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
+from own_server import OwnServer, started
 
 BUCKET: Final = "logs"
 _PARTS: Final = ("master", "volume", "filer", "s3", "admin")
-_PATIENCE: Final = 60.0
 
 
 class Identity(NamedTuple):
@@ -42,44 +39,18 @@ _MAY: Final = {
 }
 
 
-class S3Server:
+class S3Server(OwnServer):
     """One server with the bucket `logs`; `port` is where it speaks S3."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = 0
-        self._folder = folder
+        super().__init__(folder)
         self._ports: list[int] = []
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it on free ports, and wait until it takes objects."""
-        identities = self._folder / "identities.json"
-        identities.write_text(json.dumps({"identities": [_identity(who, may) for who, may in _MAY.items()]}))
-        for attempt in range(5):
-            self._ports = _free_ports(2 * len(_PARTS))
-            self.port = self._ports[_PARTS.index("s3")]
-            self._run(self._folder / f"data{attempt}", identities)
-            if self._answers():
-                return
-            self.stop()  # somebody else took one of the ports meanwhile
-        raise RuntimeError((self._folder / "told").read_text())
 
     def stop(self) -> None:
-        """End it at once; asked to stop it would take its time."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        super().stop()
         for port in self._ports:
             for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where it puts its sockets
                 path.unlink(missing_ok=True)
-
-    def crash(self) -> None:
-        """End it at once and start it again, on the same ports and with what it has on its disk."""
-        assert self._process is not None
-        command = self._process.args
-        self.stop()
-        self._begin(command)
-        assert self._answers(), (self._folder / "told").read_text()
 
     def store(self) -> S3Store:
         """The bucket as its owner has it, past every proxy."""
@@ -93,8 +64,12 @@ class S3Server:
             retry_config={"max_retries": 0},
         )
 
-    def _run(self, data: Path, identities: Path) -> None:
-        data.mkdir()
+    def _launch(self) -> None:
+        identities = self._folder / "identities.json"
+        identities.write_text(json.dumps({"identities": [_identity(who, may) for who, may in _MAY.items()]}))
+        data = tempfile.mkdtemp(prefix="data", dir=self._folder)
+        self._ports = _free_ports(2 * len(_PARTS))
+        self.port = self._ports[_PARTS.index("s3")]
         names = [*(f"{part}.port" for part in _PARTS), *(f"{part}.port.grpc" for part in _PARTS)]
         self._begin(
             [
@@ -107,38 +82,16 @@ class S3Server:
             ]
         )
 
-    def _begin(self, command: Any) -> None:
-        with (self._folder / "told").open("wb") as told:
-            self._process = subprocess.Popen(
-                command,
-                cwd=self._folder,
-                env={**os.environ, "HOME": str(self._folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=subprocess.STDOUT,
-            )
-
-    def _answers(self) -> bool:
-        store, until = self.store(), time.monotonic() + _PATIENCE
-        while self._process is not None and self._process.poll() is None and time.monotonic() < until:
-            with suppress(BaseError, FileNotFoundError):
-                obstore.put(store, f"ready/{time.monotonic_ns()}", b"")
-                return True
-            time.sleep(0.02)
+    def _ready(self) -> bool:
+        with suppress(BaseError, FileNotFoundError):
+            obstore.put(self.store(), f"ready/{time.monotonic_ns()}", b"")
+            return True
         return False
 
 
-@contextmanager
-def running() -> Iterator[S3Server]:
+def running() -> AbstractContextManager[S3Server]:
     """A new server, there as long as the context."""
-    folder = Path(tempfile.mkdtemp(prefix="s3-"))
-    server = S3Server(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    return started(S3Server)
 
 
 @pytest.fixture(scope="session")

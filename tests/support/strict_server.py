@@ -390,15 +390,18 @@ class Pipefy:
     def workbook(self, export: str) -> bytes:
         if self.file is not None:
             return self.file
+        kept = self.world.exports[export]
+        if "file" in kept:
+            return bytes(kept["file"])
         book = openpyxl.Workbook()
         sheet = book.active
         assert sheet is not None
-        columns = self.world.exports[export]["columns"]
+        columns = kept["columns"]
         sheet.append(columns)
         sheet.append([f"{column} 1" for column in columns])
         written = io.BytesIO()
         book.save(written)
-        return written.getvalue()
+        return bytes(kept.setdefault("file", written.getvalue()))
 
     def _export(self, kept: dict[str, Any]) -> dict[str, Any]:
         over = kept["asked"] >= self.polls and self.state != "processing"

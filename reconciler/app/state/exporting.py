@@ -187,11 +187,9 @@ async def archive(wiring: Wiring, file: Path, *, note: Callable[[str], None]) ->
 
 def refuse_moved(recorded: Recorded) -> None:
     """Raise StateError for a log that goes on elsewhere."""
-    if recorded.moved_to is not None:
-        raise StateError(
-            f"The log was moved to {recorded.moved_to}; nothing more is written here.",
-            "Say --state or RECONCILER_STATE for the new place.",
-        )
+    from reconciler.state.fence import check_here
+
+    check_here(recorded)
 
 
 async def _archive(wiring: Wiring, log: Log, other: Backend, file: Path, name: str, run: str) -> _Copy:

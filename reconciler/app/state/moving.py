@@ -9,6 +9,7 @@ given back there.  A run that did not come so far is finished by doing the same 
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
@@ -70,22 +71,26 @@ async def restore(wiring: Wiring, url: str, file: Path, *, note: Note) -> JSONOb
     """Make a log of an exported one in the place `url`, which must hold nothing but a beginning of it, and return
     `reconciler.migration/1`.
 
-    A marker that the log was moved is left out, and a lease that somebody held then is broken.
+    A marker that the log was moved is left out, and a lease that somebody held then is broken.  Raises StateError
+    before anything is written when the file is damaged.
     """
     from reconciler.state.backends import shown
+    from reconciler.state.chain import Chain
     from reconciler.state.exported import ExportedLog
     from reconciler.state.log import Log
     from reconciler.state.watch import broken
 
     there = Wiring(replace(wiring.settings, state=url))
     exported = ExportedLog(file)
+    await stepwise(behind(exported, Chain()))
     with closing(there.backend(wiring.project())) as target:
         copy = _Copy(exported, target, shown(url))
         await copy.catch_up(note)
         new, run = Log(target, wiring.clock, note=note), secrets.token_hex(8)
         reason = "the log was restored from a file"
         await _free(new, lambda lease: broken(lease, now=wiring.clock.wall(), by=run, reason=reason))
-        return _report(there, url, exported.header.log, log_name(there, wiring.project()), copy, new.recorded)
+        name = log_name(there, wiring.project())
+        return {**_report(there, url, exported.header.log, name, copy, new.recorded), "file": str(file)}
 
 
 def _former(wiring: Wiring, old: str) -> tuple[Wiring, Project]:
@@ -139,7 +144,7 @@ def _moved(recorded: Recorded, copy: _Copy) -> str:
             f"The log was moved to {copy.place}, but is not there any more.",
             "Find out who removed it. `state export` and `state migrate URL --from FILE` make a log of what is here.",
         )
-    *_, (_, last) = rows(copy.source, 0)
+    ((_, last),) = deque(rows(copy.source, 0), maxlen=1)
     return codec.unseal(codec.link(last), last)[-1].run
 
 
@@ -164,6 +169,7 @@ def _report(there: Wiring, url: str, former: str, name: str, copy: _Copy, record
     return {
         "format": "reconciler.migration/1",
         "from": former,
+        "file": None,
         "to": shown(url),
         "log": name,
         "lineage": recorded.lineage,

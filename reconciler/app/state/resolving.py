@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from reconciler.app.settings import Settings
+from reconciler.model.errors import Conflict
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Doubt, ExportRun, Recorded
 from reconciler.model.values import Address, JSONObject
 
 Candidates: TypeAlias = Mapping[Address, Sequence[str]]
 """Ids of live objects that a look-up could not tell apart."""
+
+
+def doubtful_providers(recorded: Recorded) -> set[str]:
+    """The services about which something is in doubt that can be looked up."""
+    return {doubt.address.provider for doubt in recorded.in_doubt.values()}
+
+
+def check_doubtful(recorded: Recorded, known: Collection[str]) -> None:
+    """Raise Conflict when something is in doubt about services that are not known to be, and so not connected to."""
+    more = doubtful_providers(recorded) - set(known)
+    if more:
+        raise Conflict(
+            f"While the state was waited for, something came in doubt in {' and '.join(sorted(more))} as well.",
+            "Run it again.",
+        )
 
 
 def open_doubts(recorded: Recorded, settings: Settings, candidates: Candidates) -> list[JSONObject]:
@@ -75,13 +91,13 @@ def _exported() -> Iterator[tuple[str, str]]:
 
 def _commands(settings: Settings, address: Address, verdicts: Iterator[tuple[str, str]]) -> Iterator[list[str]]:
     start = ["reconciler", "state"]
-    end = _options(settings)
+    end = options(settings)
     for verdict, meaning in verdicts:
         yield [shlex.join([*start, "settle", str(address), "--as", verdict, *end]), meaning]
     yield [shlex.join([*start, "rm", str(address), *end]), "forget it; what it did, if anything, stays"]
 
 
-def _options(settings: Settings) -> list[str]:
+def options(settings: Settings) -> list[str]:
     """What has to be said again to reach the same log; credentials in a state URL are left to whoever knows them."""
     from reconciler.state.backends import shown
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.app import plan as planner
 from reconciler.app.state.reading import parse_address
-from reconciler.app.state.resolving import Candidates
+from reconciler.app.state.rescue import rescued
+from reconciler.app.state.resolving import Candidates, check_doubtful, doubtful_providers
 from reconciler.app.state.writing import write
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Settled
@@ -40,9 +41,11 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
 
     desired = wiring.desired()
     async with AsyncExitStack() as stack:
-        log = Log(stack.enter_context(closing(wiring.backend(desired.project))), wiring.clock)
+        log = Log(stack.enter_context(closing(wiring.backend(desired.project))), wiring.clock, note=note)
+        run = secrets.token_hex(8)
+        stack.enter_context(rescued(wiring, run, [log]))
         await log.refresh()
-        doubtful = {doubt.address.provider for doubt in log.recorded.in_doubt.values()}
+        doubtful = doubtful_providers(log.recorded)
         if not doubtful:
             note("nothing is in doubt that could be looked up")
             return {}
@@ -51,9 +54,9 @@ async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callab
         providers = await wiring.connect(
             stack, {name: targets[name] for name in doubtful}, timeout=timeout, concurrency=1, desired=desired
         )
-        run = secrets.token_hex(8)
         stop = stack.enter_context(stop_on_signal(note))
         async with wiring.lease(log, run=run, command="state settle", note=note, stop=stop.is_set):
+            check_doubtful(log.recorded, doubtful)
             await settle(
                 run=run,
                 providers=providers,

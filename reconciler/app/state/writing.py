@@ -25,7 +25,7 @@ async def write(wiring: Wiring, command: str, judge: Judge, *, note: Callable[[s
     from reconciler.state.log import Log
 
     with closing(wiring.backend(wiring.project())) as backend:
-        log = Log(backend, wiring.clock)
+        log = Log(backend, wiring.clock, note=note)
         await log.refresh()
         run = secrets.token_hex(8)
         if judge(log.recorded, run, instant(wiring.clock.wall())):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import common, format_before
-from reconciler.cli.state import editing, moving, reading, settle, unlock, verifying
+from reconciler.cli.state import editing, moving, reading, rescue, settle, unlock, verifying
 
 
 @click.group("state")
@@ -17,6 +17,6 @@ def command() -> None:
 
 for below in (
     *(reading.list_, reading.show, settle.settle, unlock.unlock, editing.mv, editing.rm),
-    *(verifying.verify, moving.export, moving.archive, moving.migrate),
+    *(verifying.verify, moving.export, moving.archive, moving.migrate, rescue.import_rescue),
 ):
     command.add_command(below)

@@ -7,10 +7,18 @@ A log is a folder, named like the log (percent-encoded, so that no two names sha
 - `checkpoint/from-<position>`: where the log begins since its beginning was trimmed
 - `probe`: put there before the first batch, to see whether the store refuses what is there already
 
-Objects are created where there are none, and deleted when nobody needs them; nothing is ever overwritten.  Listings
-only save time: what they should show but do not is asked for.  A last batch that was deleted is missed by whoever has
-seen it, and by everybody when nothing but a checkpoint is left; else the log looks as if it had never been longer, so
-give nobody the permission to delete `log/` who does not archive.
+Objects are created where there are none, and deleted when nobody needs them; nothing is ever overwritten.  Listings of
+batches only save time: what they should show but do not is asked for.  A last batch that was deleted is missed by
+whoever has seen it, and by everybody when nothing but a checkpoint is left; else the log looks as if it had never been
+longer, so give nobody the permission to delete `log/` who does not archive.
+
+A trim makes positions free again, and a batch may still arrive at one of them: its writer was stopped for a while, or
+the network held it back.  It is in nobody's log, whoever holds the lease.  For whoever trims says where the log will
+begin, and waits twice `_FRESH` before the first batch is deleted; and whoever has put or got a batch later than
+`_FRESH` after a look at the beginning looks again, and a batch that is before it was neither written nor read.  So a
+listing must show what was put twice `_FRESH` ago (S3, Google Cloud Storage and Azure promise: at once), and what the
+wall clocks say does not matter.  What would matter is a virtual machine that is halted for so long while others
+archive, and whose time stands still with it.
 """
 
 from __future__ import annotations
@@ -20,7 +28,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Final
 from urllib.parse import quote
 
@@ -33,12 +41,8 @@ _AHEAD: Final = 64  # batches, and
 _BYTES: Final = 32_000_000  # bytes that may be fetched before they are asked for
 _TRIES: Final = 4
 _KEPT: Final = 2  # checkpoints: whoever has just listed the older one can still read it
-_PAGE: Final = 1_000  # objects that one request deletes
 _PROBE: Final = b"Two puts of this object showed that the store refuses to overwrite what is there.\n"
-
-# A writer may go by what it knew so many seconds ago.  One that is later looks whether its position was trimmed
-# meanwhile and so was free again; whoever trims says so first, and waits longer than that before it deletes.
-_FRESH: Final = 0.5
+_FRESH: Final = 0.5  # seconds for which somebody goes by where the log began; see above
 _NEVER: Final = float("-inf")
 
 _NAME: Final = re.compile(r"(from-)?([0-9]{20})")
@@ -84,25 +88,26 @@ class ObjectBackend:
 
     def append(self, position: int, batch: bytes) -> None:
         """As the port says; on return the store has acknowledged the object."""
-        begun = ticks()
+        begun, since = ticks(), self._since
         if position <= self._seen or position < 1:
             raise self._taken(position)
         if position == 1:
-            self._start(begun)
+            self._start()
+            since = begun
         elif position > self._seen + 1:
             if not self._bucket.has(self._batch(position - 1)):
                 raise self._taken(position)
-            self._since = _NEVER
+            since = _NEVER
         self._create(position, batch)
-        if ticks() - self._since > _FRESH and self._marks()[0] > position:
-            raise self._taken(position)  # what was put there is before the beginning: nobody sees it
+        if ticks() - since > _FRESH and self._marks()[0] > position:
+            raise self._taken(position)
         self._seen, self._since = position, begun
 
     def checkpoint(self, position: int, snapshot: bytes) -> None:
         """As the port says; older ones are deleted but for the last."""
-        self._bucket.create(self._checkpoint(position), snapshot)
+        self._bucket.create(self._key("checkpoint/", position), snapshot)
         older = [kept for kept in self._marks()[1] if kept < position]
-        self._bucket.delete([self._checkpoint(kept) for kept in older[_KEPT - 1 :]])
+        self._bucket.delete([self._key("checkpoint/", kept) for kept in older[_KEPT - 1 :]])
 
     def trim(self, position: int) -> None:
         """As the port says; takes a second when there is something to delete."""
@@ -110,16 +115,12 @@ class ObjectBackend:
         if position > max(begin, 1):
             if not self._bucket.has(self._batch(position)):
                 return
-            self._bucket.create(self._mark(position), b"")
+            self._bucket.create(self._key("checkpoint/from-", position), b"")
             begin = position
-        dropped = (self._batch(old) for old, _ in takewhile(lambda found: found[0] < begin, self._listed(0)))
-        page = list(islice(dropped, _PAGE))
-        if page:
+        dropped = [self._batch(old) for old, _ in takewhile(lambda found: found[0] < begin, self._listed(0))]
+        if dropped:
             time.sleep(2 * _FRESH)
-        while page:
-            self._bucket.delete(page)
-            page = list(islice(dropped, _PAGE))
-        self._bucket.delete([self._checkpoint(held) for held in kept if held < begin])
+        self._bucket.delete([*dropped, *(self._key("checkpoint/", held) for held in kept if held < begin)])
 
     def close(self) -> None:
         """As the port says; a later call opens it again."""
@@ -128,18 +129,28 @@ class ObjectBackend:
     def _batches(self, start: int, known: int, since: float) -> Iterator[tuple[int, bytes]]:
         """Every batch behind `start`, and no silence about one that is missing up to `known`."""
         end = start
-        for position, batch in self._fetched(self._positions(start)):
+        for position, batch in self._found(start):
             if batch is None:
                 raise self._missing(position)
+            if ticks() - since > _FRESH:
+                since, begin = ticks(), self._marks()[0]
+                if begin > position:
+                    raise self._missing(position)
             yield position, batch
             end = position
-        while (batch := self._bucket.get(self._batch(end + 1))) is not None:  # a listing may be older than the log
-            yield end + 1, batch
-            end += 1
         if end < known:
             raise self._missing(end + 1)
         if end >= self._seen and (end > start or start == self._seen):
             self._seen, self._since = end, since
+
+    def _found(self, start: int) -> Iterator[tuple[int, bytes | None]]:
+        """What is behind `start`, in order; a listing may be older than the log."""
+        end = start
+        for end, batch in self._fetched(self._positions(start)):
+            yield end, batch
+        while (batch := self._bucket.get(self._batch(end + 1))) is not None:
+            end += 1
+            yield end, batch
 
     def _positions(self, start: int) -> Iterator[tuple[int, int]]:
         """The positions behind `start` up to the last that is listed, all of them, and how many bytes each has."""
@@ -149,17 +160,20 @@ class ObjectBackend:
                 yield wanted, size
                 wanted += 1
 
-    def _fetched(self, positions: Iterable[tuple[int, int]]) -> Iterator[tuple[int, bytes | None]]:
-        """What is there, in order, fetched side by side and not too far ahead."""
+    def _fetched(self, positions: Iterator[tuple[int, int]]) -> Iterator[tuple[int, bytes | None]]:
+        """What is there, fetched side by side and not too far ahead."""
         ahead: deque[tuple[int, int, Future[bytes | None]]] = deque()
         with ThreadPoolExecutor(_READERS) as pool:
             try:
-                for position, size in positions:
-                    ahead.append((position, size, pool.submit(self._bucket.get, self._batch(position))))
-                    while len(ahead) >= _AHEAD or sum(bytes_ for _, bytes_, _ in ahead) > _BYTES:
-                        yield _done(ahead)
-                while ahead:
-                    yield _done(ahead)
+                while True:
+                    while len(ahead) < _AHEAD and sum(size for _, size, _ in ahead) <= _BYTES:
+                        if (wanted := next(positions, None)) is None:
+                            break
+                        ahead.append((*wanted, pool.submit(self._bucket.get, self._batch(wanted[0]))))
+                    if not ahead:
+                        return
+                    position, _, batch = ahead.popleft()
+                    yield position, batch.result()
             finally:
                 for _, _, batch in ahead:
                     batch.cancel()
@@ -168,7 +182,7 @@ class ObjectBackend:
         """The newest of these checkpoints whose batch is there."""
         for position in kept:
             if self._bucket.has(self._batch(position)):
-                snapshot = self._bucket.get(self._checkpoint(position))
+                snapshot = self._bucket.get(self._key("checkpoint/", position))
                 if snapshot is not None:
                     return position, snapshot
         return None
@@ -189,7 +203,7 @@ class ObjectBackend:
                 raise self._damaged(f"it holds {folder}{name}, which is no batch", "Move that object elsewhere.")
             yield int(name), size
 
-    def _start(self, since: float) -> None:
+    def _start(self) -> None:
         """Make sure that a first batch may be put: the log is empty, and the store is one that can hold it."""
         begin, kept = self._marks()
         if begin or next(self._listed(0), None) is not None:
@@ -204,7 +218,6 @@ class ObjectBackend:
                 "Keep the state in a store that honours If-None-Match: * in put requests; a newer version of this one"
                 " may do so.",
             )
-        self._since = since
 
     def _create(self, position: int, batch: bytes) -> None:
         """Put a batch where there is none; raises Conflict where there is one."""
@@ -216,14 +229,11 @@ class ObjectBackend:
             # Amazon S3 also refuses when another put or delete of the same object is only under way.
         raise Unreachable(f"The store of {self._where} is busy at position {position}.", "Run it again.")
 
+    def _key(self, name: str, position: int) -> str:
+        return f"{self._folder}{name}{position:020}"
+
     def _batch(self, position: int) -> str:
-        return f"{self._folder}log/{position:020}"
-
-    def _checkpoint(self, position: int) -> str:
-        return f"{self._folder}checkpoint/{position:020}"
-
-    def _mark(self, position: int) -> str:
-        return f"{self._folder}checkpoint/from-{position:020}"
+        return self._key("log/", position)
 
     def _taken(self, position: int) -> Conflict:
         return Conflict(f"Position {position} of {self._where} is not free.")
@@ -235,8 +245,3 @@ class ObjectBackend:
 
     def _damaged(self, what: str, hint: str) -> StateError:
         return StateError(f"{self._where[0].upper()}{self._where[1:]} is damaged: {what}.", hint)
-
-
-def _done(ahead: deque[tuple[int, int, Future[bytes | None]]]) -> tuple[int, bytes | None]:
-    position, _, batch = ahead.popleft()
-    return position, batch.result()

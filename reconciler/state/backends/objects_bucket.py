@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -25,9 +25,10 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import AzureStore, GCSStore, S3Store
 
 from reconciler.model.errors import StateError, Unreachable, Usage
+from reconciler.state.backends import objects_services as services
+from reconciler.state.backends.objects_services import Service
 
 _RETRIES: Final = {
     "max_retries": 2,
@@ -36,73 +37,11 @@ _RETRIES: Final = {
 }
 _TIMEOUTS: Final = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=30)}
 
-_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
-_ENDPOINT: Final = re.compile(r"https?://([^/@\s]*@)?([\w.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/\S*)?")
-_LOOPBACK: Final = re.compile(r"localhost|127(\.[0-9]+){3}|::1")
-
 # obstore tells apart only some failures by class.  For the rest its text holds what was asked, the status of the
 # answer, and the code in its body; the words of the service are left alone.
 _STATUS: Final = re.compile(r"status code: ([0-9]{3})")
 _CODE: Final = re.compile(r"(?:<Code>|\(code: )(\w+)")
 _ASKED: Final = re.compile(r"Error performing [A-Z]+ (\S+) in ")
-
-
-class _Service(NamedTuple):
-    """What differs between the stores; each of the variables `known` says who to be."""
-
-    make: Callable[..., Any]
-    options: Mapping[str, str]
-    variables: str
-    endpoints: Sequence[str]
-    known: Sequence[str]
-    provider: str
-    sign_in: str
-    permission: str
-
-
-_SERVICES: Final = {
-    "s3": _Service(
-        S3Store,
-        {"conditional_put": "etag"},
-        "AWS_",
-        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-        ("AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE"),
-        "obstore.auth.boto3:Boto3CredentialProvider",
-        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN if there is one), or run where a role"
-        " is given; for a profile or single sign-on set AWS_PROFILE, sign in, and install boto3.",
-        "s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject and s3:DeleteObject on what is in it",
-    ),
-    "gs": _Service(
-        GCSStore,
-        {},
-        "GOOGLE_",
-        ("GOOGLE_BASE_URL",),
-        (
-            *("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH", "GOOGLE_SERVICE_ACCOUNT_KEY"),
-            *("GOOGLE_BEARER_TOKEN", "GOOGLE_SKIP_SIGNATURE"),
-        ),
-        "obstore.auth.google:GoogleCredentialProvider",
-        "Set GOOGLE_APPLICATION_CREDENTIALS, or sign in with `gcloud auth application-default login`; for workload"
-        " identity federation install google-auth and requests.",
-        "the role Storage Object User",
-    ),
-    "az": _Service(
-        AzureStore,
-        {},
-        "AZURE_",
-        ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-        (
-            *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY"),
-            *("AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_TOKEN", "AZURE_SKIP_SIGNATURE"),
-            *("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"),
-            *("AZURE_CREDENTIAL_TYPE", "AZURE_USE_AZURE_CLI", "AZURE_STORAGE_USE_EMULATOR"),
-        ),
-        "obstore.auth.azure:AzureCredentialProvider",
-        "Set AZURE_STORAGE_ACCOUNT_KEY, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or sign in with"
-        " `az login` and set AZURE_USE_AZURE_CLI=true; for other ways install azure-identity.",
-        "the role Storage Blob Data Contributor",
-    ),
-}
 
 _REFUSALS: Final = (
     ("NoSuchBucket ContainerNotFound 404", "is not there", "Check its name and the endpoint, or create it."),
@@ -141,54 +80,24 @@ _REFUSALS: Final = (
 _MARKS: Final = ("BareRedirect", "InvalidCertificate")
 _PASSING: Final = frozenset({"RequestTimeout", "SlowDown", "OperationAborted", "ServerBusy", "OperationTimedOut"})
 
+_PLACE: Final = re.compile(r"//([A-Za-z0-9][A-Za-z0-9._-]+)(/[^?]*)?")
+
 
 def place(scheme: str, rest: str) -> tuple[Bucket, str]:
     """Return the bucket of a state URL and the prefix of what it keeps there, empty or with a slash at its end.
 
     Slashes too many make no difference; everything else is taken as it is.  Raises Usage, without repeating the URL.
     """
-    address = rest.removeprefix("//")
-    name, _, path = address.partition("/")
-    parts = [part for part in path.split("/") if part]
-    if (
-        address == rest
-        or not _BUCKET.fullmatch(name)
-        or "?" in rest
-        or not rest.isprintable()
-        or {".", ".."} & {*parts}
-    ):
+    found = _PLACE.fullmatch(rest)
+    parts = [part for part in rest.split("/")[3:] if part]
+    if not found or not rest.isprintable() or {".", ".."} & {*parts}:
         raise Usage(
             "The state URL does not name a place in a bucket.",
             f"Write {scheme}://BUCKET/PREFIX; credentials, region and endpoint come from the environment.",
         )
-    service = _SERVICES[scheme]
-    for variable, value in os.environ.items():
-        if variable.startswith(service.variables) and not value.isprintable() and "{" not in value:
-            raise Usage(f"{variable} holds a line break or another control character.", "Set it again without.")
-    for variable in service.endpoints:
-        _check_endpoint(variable, f"{service.variables}ALLOW_HTTP")
-    if scheme == "az" and not ({"AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"} & {*os.environ}):
-        raise Usage("The state is in Azure, but in no account.", "Set AZURE_STORAGE_ACCOUNT_NAME.")
-    return Bucket(service, name, "/".join([f"{scheme}://{name}", *parts])), "".join(f"{part}/" for part in parts)
-
-
-def _check_endpoint(variable: str, http: str) -> None:
-    endpoint = os.environ.get(variable, "")
-    if endpoint and not _ENDPOINT.fullmatch(endpoint):
-        raise Usage(f"{variable} is not the address of a server.", "Write for example https://minio.example.com:9000")
-    if endpoint.startswith("http:") and not _is_near(endpoint) and not _is_set(http):
-        raise Usage(
-            f"{variable} is an http: address, so that everybody on the way could read and change the state.",
-            f"Use https:, or set {http}=true where the way is safe.",
-        )
-
-
-def _is_near(endpoint: str) -> bool:
-    return bool(_LOOPBACK.fullmatch(urlsplit(endpoint).hostname or ""))
-
-
-def _is_set(variable: str) -> bool:
-    return os.environ.get(variable, "").lower() in {"1", "true", "yes", "on", "y"}
+    name = found[1]
+    bucket = Bucket(services.checked(scheme), name, "/".join([f"{scheme}://{name}", *parts]))
+    return bucket, "".join(f"{part}/" for part in parts)
 
 
 class Bucket:
@@ -198,7 +107,7 @@ class Bucket:
     knows whether it happened.  Requests are repeated for some seconds before that.
     """
 
-    def __init__(self, service: _Service, name: str, shown: str) -> None:
+    def __init__(self, service: Service, name: str, shown: str) -> None:
         self.shown = shown
         self._service = service
         self._name = name
@@ -271,11 +180,11 @@ class Bucket:
 
     def _made(self) -> Any:
         service = self._service
-        near = any(_is_near(os.environ.get(variable, "")) for variable in service.endpoints)
+        near = any(services.is_near(os.environ.get(variable, "")) for variable in service.endpoints)
         try:
             return service.make(
                 self._name,
-                client_options={**_TIMEOUTS, "allow_http": near or _is_set(f"{service.variables}ALLOW_HTTP")},
+                client_options={**_TIMEOUTS, "allow_http": near or services.is_set(f"{service.variables}ALLOW_HTTP")},
                 retry_config=_RETRIES,
                 credential_provider=self._provider(),
                 **service.options,
@@ -291,7 +200,7 @@ class Bucket:
         try:
             return getattr(import_module(module), name)()
         except Exception as error:  # noqa: BLE001 - not installed, or whatever these libraries raise that find nothing
-            if self._service.make is S3Store and os.environ.get("AWS_PROFILE"):  # others would be somebody else
+            if self._service.variables == "AWS_" and os.environ.get("AWS_PROFILE"):  # others would be somebody else
                 found = "needs boto3, which is not installed" if isinstance(error, ImportError) else "leads to none"
                 raise self._locked_out(f"AWS_PROFILE {found}") from None
             return None
@@ -327,17 +236,12 @@ class Bucket:
 
     def _senseless(self) -> StateError:
         return self._refusal(
-            "cannot be used: the settings in the environment make no sense", "Check {variables}. {sign_in}"
+            "cannot be used: the settings in the environment make no sense",
+            "Check the variables {variables}*. {sign_in}",
         )
 
     def _locked_out(self, why: str) -> StateError:
         return self._refusal(f"cannot be entered: there are no credentials; {why}", "{sign_in}")
 
     def _refusal(self, what: str, hint: str) -> StateError:
-        service = self._service
-        texts = {
-            "sign_in": service.sign_in,
-            "permission": service.permission,
-            "variables": f"the variables {service.variables}*",
-        }
-        return StateError(f"{self.shown} {what}.", hint.format(**texts))
+        return StateError(f"{self.shown} {what}.", hint.format(**self._service._asdict()))

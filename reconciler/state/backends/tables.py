@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from reconciler.model.errors import Conflict, StateError, Unreachable
 
@@ -20,7 +20,7 @@ _READ: Final = """
         coalesce((SELECT max(position) FROM {at}batches WHERE log = :log), 0) AS last) AS held
     LEFT JOIN {at}logs AS logs ON logs.log = :log
     LEFT JOIN {at}checkpoints AS found ON found.log = :log
-        AND :after >= 0 AND found.position > :after AND found.position <= logs.position
+        AND :after >= 0 AND found.position > :after AND found.position BETWEEN held.gone AND logs.position
 """
 _GONE: Final = "SELECT coalesce(min(position) - 1, 0) FROM {at}batches WHERE log = :log"
 _CHECKPOINT: Final = """
@@ -32,15 +32,6 @@ _TRIM: Final = """
     DELETE FROM {at}batches WHERE log = :log AND position < :position
     AND position < (SELECT position FROM {at}logs WHERE log = :log)
 """
-
-
-class Rows(Protocol):
-    """What a statement came to."""
-
-    @property
-    def rowcount(self) -> int: ...
-
-    def fetchall(self) -> list[Any]: ...
 
 
 class Tables(ABC):
@@ -70,8 +61,8 @@ class Tables(ABC):
         """Whether the tables are there; StateError when they are not ours, or newer."""
 
     @abstractmethod
-    def _do(self, statement: str, **values: object) -> Rows:
-        """Execute a statement about this log: `:name` stands for a value, `{at}` for where the tables are."""
+    def _do(self, statement: str, **values: object) -> Any:
+        """The cursor of a statement about this log: `:name` stands for a value, `{at}` for where the tables are."""
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         """As the port says; `after` below zero leaves the checkpoint out."""
@@ -104,7 +95,7 @@ class Tables(ABC):
             if db is not None:
                 db.close()
 
-    def _shrink(self) -> None:
+    def _shrink(self) -> None:  # noqa: B027 - a server sees to it itself
         """Give back the space of what was trimmed, where nobody else does."""
 
     def _batches(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
@@ -119,21 +110,21 @@ class Tables(ABC):
 
     def _some(self, after: int, last: int, begun: bool) -> list[Any]:
         with self._used():
-            page = self._do(self.page, after=after, last=last).fetchall()
+            page: list[Any] = self._do(self.page, after=after, last=last).fetchall()
             if not page or (begun and page[0][0] != after + 1):
                 ((gone,),) = self._do(_GONE).fetchall()
                 if gone > after:
-                    raise Unreachable(f"The log in {self._database} was archived while it was read.", "Try again.")
+                    raise Unreachable(f"The log in the {self._database} was archived while it was read.", "Try again.")
             if not page:
                 raise self._too_short(last, after)
             return page
 
     def _taken(self, position: int) -> Conflict:
-        return Conflict(f"Position {position} of the log {self._log} in {self._database} is not free.")
+        return Conflict(f"Position {position} of the log {self._log} in the {self._database} is not free.")
 
     def _too_short(self, said: int, last: int) -> StateError:
         what = f"is damaged: the log {self._log} should end at {said}, but ends at {last}"
         return self._refusal(what, self._restore)
 
-    def _refusal(self, what: str, hint: str) -> StateError:
-        return StateError(f"The {self._database} {what}.", hint)
+    def _refusal(self, what: str, hint: str, kind: type[StateError] = StateError) -> StateError:
+        return kind(f"The {self._database} {what}.", hint)
