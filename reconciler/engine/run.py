@@ -44,7 +44,6 @@ async def run(
     One failure stops only what depends on it; a refusal of credentials stops the rest of that service.
     Each step ends in exactly one terminal event, also when this raises or is cancelled.  Once `stop` is
     set nothing new is started, what is in flight is seen through, exports are left in flight.
-
     `run` is unique in the log and names this run's entries.  `mutated` is called when nothing more will be sent and
     only exports are waited for: the lease, which steps other than exports need, can go.  `chance` gives numbers from
     0 to 1.  Raises what the journal raises (Locked, StateError): from then on nothing more is sent.

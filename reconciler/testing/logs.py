@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import ClassVar
 
@@ -94,9 +95,10 @@ class LogContract(StorageContract):
 
     def _refused(self, storage: Storage, opened: Open, position: int | None = None) -> None:
         """Nobody takes the log as it is, whoever reads it, and everybody is told where it is damaged."""
-        for look in (load, lambda backend: list(walk(backend, Chain()))):
+        looks: tuple[Callable[[Backend], object], ...] = (load, lambda backend: list(walk(backend, Chain())))
+        for look in looks:
             backend = opened()
-            error = refused(storage.url, lambda look=look, backend=backend: look(backend))  # type: ignore[misc]
+            error = refused(storage.url, partial(look, backend))
             backend.close()
             assert not isinstance(error, Conflict | Unreachable), "neither reading again nor waiting helps"
             assert position is None or re.search(rf"\b{position}\b", error.message), error.message

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from reconciler.app import plan as use_case
-from reconciler.app import sandbox, state
+from reconciler.app import sandbox
 from reconciler.app.schema import files
+from reconciler.app.state import reading
 from reconciler.model.errors import Broken, Usage
 from reconciler.model.plan import Target
 from reconciler.model.recorded import Recorded
@@ -76,10 +77,10 @@ def test_planning_is_pure(wiring: Any) -> None:
 
 
 def test_a_state_with_nothing_in_doubt_is_0(wiring: Any) -> None:
-    assert state.exit_code(Recorded()) == 0
+    assert reading.exit_code(Recorded()) == 0
     with pytest.raises(Usage, match="nothing is known"):
-        state.resource(wiring(BLUE), "blue/report/nobody", declared=True)
-    assert state.resource(wiring(BLUE), "blue/report/sales", declared=True)["recorded"] is None
+        reading.resource(wiring(BLUE), "blue/report/nobody", declared=True)
+    assert reading.resource(wiring(BLUE), "blue/report/sales", declared=True)["recorded"] is None
 
 
 def test_schemas_name_their_parts_apart(wiring: Any) -> None:
