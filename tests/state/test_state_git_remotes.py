@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,15 +18,13 @@ from git_server import git_http, make_bare
 
 from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
 from reconciler.model.ports import Backend
-from reconciler.state.backends import WHOLE, git_cache, git_remote, open_backend
+from reconciler.state.backends import WHOLE, git_remote, open_backend
 from reconciler.testing.storage import LOG, rows
 from reconciler.testing.writer import claims, content
 
 AUTHORIZATION = "Basic YW5uOnMzY3JldCUv"  # ann:s3cret%/
 REF = f"refs/reconciler/{LOG}"
 HINTED = "\x1b[31mno pushes \u202eon Fridays\x1b[0m"
-
-IMPATIENT = {"at": None, "patience": 0.3, "said": b"", "held": None}
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -75,8 +74,13 @@ def expected(first: int, last: int) -> list[tuple[int, bytes]]:
     return [(position, b"%d" % position) for position in range(first, last + 1)]
 
 
-def caches(folder: Path) -> list[Path]:
-    return sorted((folder / ".reconciler" / "git").glob("*.git"))
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 def hook(bare: Path, name: str, script: str) -> Path:
@@ -145,17 +149,27 @@ def test_people_can_read_what_a_commit_is(bare: Path, backend: Backend) -> None:
     git(bare, "fsck", "--strict")
 
 
-def test_reading_creates_nothing_where_there_is_nothing(here: Path, backend: Backend) -> None:
-    assert backend.read(0) == (None, ())
-    backend.trim(1) if caches(here) else None
-    assert list(here.iterdir()) == []
-
-
-def test_the_cache_is_no_news_to_git(bare: Path, here: Path, backend: Backend) -> None:
+def test_nothing_is_left_behind(here: Path, temporary: Path, backend: Backend) -> None:
     git(here, "init", "--quiet")
+    before = state_of(here)
+    assert rows(backend) == []
+    backend.trim(1)
+    assert list(temporary.iterdir()) == []
     write(backend, 1)
-    assert len(caches(here)) == 1
-    assert git(here, "status", "--porcelain") == ""
+    assert [oct(folder.stat().st_mode & 0o777) for folder in temporary.iterdir()] == ["0o700"]
+    backend.close()
+    assert list(temporary.iterdir()) == []
+    assert rows(backend) == expected(1, 1)
+    del backend
+    assert [path.name for path in here.iterdir()] == [".git"]
+    assert state_of(here) == before
+
+
+def test_a_process_that_ends_leaves_nothing_behind(bare: Path, here: Path, temporary: Path) -> None:
+    script = f"from reconciler.state.backends import open_backend as o; b = o('git:{bare}', '{LOG}'); b.append(1, b'1')"
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(temporary)}, check=True)
+    assert list(temporary.iterdir()) == []
+    assert rows(opened(bare)) == expected(1, 1)
 
 
 def test_names_never_meet_and_are_always_valid(bare: Path, here: Path) -> None:
@@ -233,20 +247,20 @@ def test_a_push_that_takes_too_long_is_in_doubt(bare: Path, backend: Backend, mo
     write(backend, 1)
     hook(bare, "pre-receive", "sleep 30")
     with monkeypatch.context() as patched:
-        patched.setattr(git_cache, "PATIENCE", 0.3)
+        patched.setattr(git_remote, "PATIENCE", 0.3)
         refused(lambda: write(backend, 2), Unreachable, "did not answer within 0.3 seconds")
     (bare / "hooks" / "pre-receive").unlink()
     write(backend, 2)
 
 
 def test_a_server_that_never_answers_is_given_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(git_remote.Remote.run, "__kwdefaults__", IMPATIENT)
+    monkeypatch.setattr(git_remote, "PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         backend = opened(f"http://ann:s3cret@127.0.0.1:{silent.getsockname()[1]}/log.git")
         for act in (lambda: rows(backend), lambda: write(backend, 1), lambda: backend.trim(1)):
             error = refused(act, Unreachable, "did not answer within 0.3 seconds", "127.0.0.1")
             assert "s3cret" not in error.message
-    assert caches(here) == []
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -267,22 +281,31 @@ def test_what_cannot_be_a_remote_is_wrong_usage(here: Path, remote: str) -> None
 
 def test_a_remote_that_is_gone_is_a_lost_log_only_when_it_comes_back_empty(bare: Path, backend: Backend) -> None:
     write(backend, 1)
+    assert rows(backend) == expected(1, 1)
     bare.rename(bare.with_name("away"))
-    refused(lambda: rows(backend), StateError, "does not appear to be a git repository")
     refused(lambda: write(backend, 2), Unreachable, "Nobody knows whether position 2 was taken")
+    refused(lambda: rows(backend), StateError, "does not appear to be a git repository")
     make_bare(bare)
     refused(lambda: rows(backend), StateError, "it ends at position 0, but position 1 was seen there before")
     refused(lambda: write(backend, 2), StateError)
-    refused(lambda: rows(opened(bare)), StateError, "was seen there before")
+    assert rows(opened(bare)) == []
+
+
+def test_a_log_is_not_empty_for_anybody_while_its_checkpoint_is_there(bare: Path, backend: Backend) -> None:
+    write(backend, 1, 2)
+    backend.checkpoint(2, b"two")
+    git(bare, "update-ref", "-d", REF)
+    for act in (lambda: rows(opened(bare)), lambda: write(opened(bare), 1), lambda: opened(bare).trim(1)):
+        refused(act, StateError, "it ends at position 0, but position 2 was seen there before")
 
 
 @pytest.mark.parametrize("forgetful", [False, True])
-def test_what_was_seen_must_not_go_away(bare: Path, here: Path, backend: Backend, forgetful: bool) -> None:
+def test_what_was_seen_must_not_go_away(bare: Path, temporary: Path, backend: Backend, forgetful: bool) -> None:
     write(backend, 1, 2, 3)
     seen = rows(backend)
     ends = git(bare, "rev-list", "--reverse", REF).splitlines()
     if forgetful:
-        shutil.rmtree(here / ".reconciler")
+        forget(temporary)
     git(bare, "update-ref", REF, ends[1])
     for act in (
         lambda: rows(backend),
@@ -300,24 +323,24 @@ def test_what_was_seen_must_not_go_away(bare: Path, here: Path, backend: Backend
     assert rows(backend) == [*seen, (4, b"4")]
 
 
-def test_who_removes_the_cache_takes_the_log_as_it_is(bare: Path, here: Path, backend: Backend) -> None:
+def test_a_batch_that_was_seen_must_not_become_another(bare: Path, backend: Backend) -> None:
     write(backend, 1, 2)
     git(bare, "update-ref", REF, f"{REF}~1")
-    refused(lambda: rows(opened(bare)), StateError, "position 2 was seen")
-    shutil.rmtree(here / ".reconciler")
     other = opened(bare)
     assert rows(other) == expected(1, 1)
     other.append(2, b"other")
-    refused(lambda: rows(backend), StateError, "position 2 is not what was seen there before")
+    other.append(3, b"other")
+    for act in (lambda: rows(backend), lambda: rows(backend, 3), lambda: write(backend, 3), lambda: backend.trim(3)):
+        refused(act, StateError, "position 2 is not what was seen there before")
 
 
 def test_a_ref_of_somebody_else_is_not_a_log(bare: Path, backend: Backend) -> None:
     git(bare, "update-ref", REF, "refs/heads/main")
-    refused(lambda: rows(backend), StateError, "which is none of its own")
-    refused(lambda: write(backend, 1), StateError, "which is none of its own")
+    refused(lambda: rows(backend), StateError, "is none of its own")
+    refused(lambda: write(backend, 1), StateError, "is none of its own")
     blob = git(bare, "hash-object", "-w", "--stdin", "--path=x")
     git(bare, "update-ref", REF, blob)
-    refused(lambda: rows(backend), StateError, "none of its own")
+    refused(lambda: rows(backend), StateError, "leads to no commit")
 
 
 def test_commits_of_others_in_the_line_are_damage(bare: Path, here: Path) -> None:
@@ -327,12 +350,11 @@ def test_commits_of_others_in_the_line_are_damage(bare: Path, here: Path) -> Non
 
     def add(subject: str, *parents: str, tree: str = tree) -> None:
         after = [word for parent in parents for word in ("-p", parent)]
-        shutil.rmtree(here / ".reconciler", ignore_errors=True)
         git(bare, "update-ref", REF, git(bare, "commit-tree", *after, "-m", subject, tree))
 
     second = git(bare, "rev-parse", REF)
     add(f"Position 4 of {LOG}", second)
-    refused(lambda: rows(opened(bare)), StateError, "position 3 is missing")
+    refused(lambda: rows(opened(bare)), StateError, "position 4 follows another one")
     add(f"Position 3 of {LOG}", second, "refs/heads/main")
     refused(lambda: rows(opened(bare), 1), StateError)
     add("Position 3 of acme/other", second)
@@ -340,7 +362,6 @@ def test_commits_of_others_in_the_line_are_damage(bare: Path, here: Path) -> Non
     add(f"Position 3 of {LOG}", second, tree=empty)
     refused(lambda: rows(opened(bare)), StateError, "position 3 holds no batch")
     git(bare, "update-ref", REF, second)
-    shutil.rmtree(here / ".reconciler")
     assert rows(opened(bare)) == expected(1, 2)
 
 
@@ -389,7 +410,13 @@ def test_machines_that_share_nothing_never_share_a_position(
     assert len(won) == 10
 
 
-def test_the_cache_may_go_away_between_any_two_calls(bare: Path, here: Path, backend: Backend) -> None:
+def forget(temporary: Path) -> None:
+    """What a cleaner of temporary files does."""
+    for folder in temporary.iterdir():
+        shutil.rmtree(folder)
+
+
+def test_the_copy_may_go_away_between_any_two_calls(bare: Path, temporary: Path, backend: Backend) -> None:
     other = opened(bare)
     acts: list[Callable[[], object]] = [
         lambda: write(backend, 1),
@@ -403,64 +430,70 @@ def test_the_cache_may_go_away_between_any_two_calls(bare: Path, here: Path, bac
     ]
     for act in acts:
         act()
-        shutil.rmtree(here / ".reconciler")
+        forget(temporary)
     assert rows(backend, WHOLE) == expected(2, 4)
     batches = backend.read(WHOLE)[1]
-    shutil.rmtree(here / ".reconciler")
-    assert list(batches) == expected(2, 4)
+    forget(temporary)
+    refused(lambda: list(batches), Unreachable, "`git cat-file` fails")
+    assert rows(backend, WHOLE) == expected(2, 4)
 
 
-def test_whatever_is_damaged_in_the_cache_is_made_anew(bare: Path, here: Path, backend: Backend) -> None:
+@pytest.mark.parametrize("name", ["shallow.lock", "refs/log.lock", "refs/log", "HEAD", "config", "shallow"])
+def test_what_a_killed_git_leaves_in_the_copy_costs_one_try(
+    bare: Path, here: Path, temporary: Path, backend: Backend, name: str
+) -> None:
     write(backend, 1, 2, 3)
-    backend.checkpoint(2, b"two")
-    rows(backend, WHOLE)
-    position = 4
-    for name in sorted(str(file.relative_to(here)) for file in caches(here)[0].rglob("*") if file.is_file()):
-        damage(here / name, b"")
-        assert rows(opened(bare), WHOLE) == expected(1, position - 1), name
-        damage(here / name, b"\xff" * 50)
-        write(opened(bare), position)
-        position += 1
-    assert rows(backend, WHOLE) == expected(1, position - 1)
+    backend.close()
+    other = opened(bare)
+    assert rows(other, 1) == expected(2, 3)
+    (copy,) = temporary.iterdir()
+    write(backend, 4)
+    damage(copy / name, b"\xff" * 50)
+    for act in (lambda: rows(other, WHOLE), lambda: write(other, 5)):
+        try:
+            act()
+        except Unreachable:
+            act()
+    assert rows(other, WHOLE) == rows(backend) == expected(1, 5)
 
 
 def damage(file: Path, content: bytes) -> None:
     if file.exists():
         file.chmod(0o644)
-        file.write_bytes(content)
+    file.write_bytes(content)
 
 
-def test_a_cache_from_elsewhere_is_not_used(bare: Path, here: Path, backend: Backend, tmp_path: Path) -> None:
-    write(backend, 1)
-    found = caches(here)[0]
-    planted = shutil.copytree(found, tmp_path / "planted", symlinks=True)
-    with (planted / "config").open("a") as config:
-        config.write(f'[core]\n sshCommand = touch {here}/pwned\n[credential]\n helper = "!touch {here}/pwned"\n')
-    shutil.rmtree(found)
-    planted.rename(found)
-    assert rows(opened(bare)) == expected(1, 1)
-    shutil.rmtree(found)
-    found.symlink_to(tmp_path / "work" / ".git")
-    refused(lambda: rows(opened(bare)), StateError, f"its cache in {here}")
-    assert git(tmp_path / "work", "log", "--format=%s").split() == ["two", "one"]
-    assert not (here / "pwned").exists()
-
-
-def test_a_checkpoint_makes_the_first_look_short(
-    bare: Path, here: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
+def test_a_repository_in_a_branch_runs_no_commands(
+    bare: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    git(here, "init", "--quiet")
+    planted = make_bare(here / "project")
+    with (planted / "config").open("a") as config:
+        config.write(
+            f"[core]\n sshCommand = touch {tmp_path}/pwned\n fsmonitor = touch {tmp_path}/pwned\n"
+            f'[credential]\n helper = "!touch {tmp_path}/pwned"\n[remote "origin"]\n url = a@b:c\n'
+        )
+    hook(planted, "reference-transaction", f"touch {tmp_path}/pwned")
+    monkeypatch.chdir(planted)
+    write(opened(bare), 1)
+    refused(lambda: rows(opened("origin")), StateError, "does not appear to be a git repository")
+    assert git(planted, "for-each-ref") == ""
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_checkpoint_makes_the_first_look_short(bare: Path, here: Path, temporary: Path, backend: Backend) -> None:
     write(backend, *range(1, 41))
     backend.checkpoint(35, b"state")
+    backend.close()
     for after, said, commits in ((0, (35, b"state"), 6), (36, None, 4), (39, None, 1), (40, None, 1)):
-        (here / str(after)).mkdir()
-        monkeypatch.chdir(here / str(after))
         fresh = opened(bare)
         found, batches = fresh.read(after)
         first = (35 if said else after) + 1
         assert (found, list(batches)) == (said, expected(first, 40))
-        count = len(git(caches(Path.cwd())[0], "rev-list", "refs/log").splitlines())
-        assert count <= commits
+        (copy,) = temporary.iterdir()
+        assert len(git(copy, "rev-list", "refs/log").splitlines()) <= commits
         assert rows(fresh, WHOLE) == expected(1, 40)
+        fresh.close()
     write(backend, 41)
 
 
@@ -472,18 +505,15 @@ def test_old_checkpoints_go_away(bare: Path, backend: Backend) -> None:
     assert backend.read(0)[0] == (3, b"3")
 
 
-def test_who_is_stopped_while_using_the_cache_stops_nobody_else(
+def test_who_is_stopped_in_its_turn_stops_nobody_else(
     bare: Path, here: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(backend, 1)
-    monkeypatch.setattr(git_cache, "_WAIT", 0.05)
-    other = opened(bare)
-    with git_cache.Place(git_remote.Remote(str(bare)), LOG).used():
-        write(other, 2)
-        assert len(caches(here)) == 2
-        monkeypatch.setattr(git_cache, "_WAIT", 60)
-        write(other, 3)
-    assert rows(backend) == rows(other) == expected(1, 3)
+    monkeypatch.setattr(git_remote, "_TURNS", 2)
+    with git_remote._turn(here):
+        write(opened(bare), 2)
+        write(backend, 3)
+    assert rows(backend) == expected(1, 3)
 
 
 def test_a_push_goes_on_without_its_process_and_nobody_overtakes_it(bare: Path, here: Path, backend: Backend) -> None:
@@ -623,12 +653,14 @@ def test_what_is_pushed_to_this_machine_is_flushed(
 
 def test_there_may_be_no_git(here: Path, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(here))
-    refused(lambda: rows(opened(bare)), StateError, "git cannot be run")
+    refused(lambda: rows(opened(bare)), StateError, "cannot be used: git")
 
 
-def test_a_cache_that_cannot_be_made_is_explained(bare: Path, here: Path) -> None:
-    (here / ".reconciler").write_text("a file")
-    refused(lambda: write(opened(bare), 1), StateError, "its cache in", "fails")
+def test_a_copy_that_cannot_be_made_is_explained(bare: Path, backend: Backend, temporary: Path) -> None:
+    temporary.rmdir()
+    refused(lambda: write(backend, 1), StateError, "cannot be used", str(temporary))
+    temporary.mkdir()
+    write(backend, 1)
 
 
 def test_many_threads_share_a_handle(backend: Backend) -> None:

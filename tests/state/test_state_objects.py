@@ -228,20 +228,34 @@ def test_a_batch_that_arrives_after_it_was_trimmed_is_in_nobodys_log(storage: Ob
 
 def test_no_more_is_fetched_ahead_than_fits(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     grown(storage, 100)
-    one = storage.open()
-    asked: list[str] = []
-    get = one._bucket.get  # type: ignore[attr-defined]
-    monkeypatch.setattr(one._bucket, "get", lambda key: asked.append(key) or get(key))  # type: ignore[attr-defined]
-    batches = iter(one.read(0)[1])
-    next(batches)
-    assert len(asked) <= module._AHEAD
-    batches.close()  # type: ignore[attr-defined]
-    asked.clear()
-    monkeypatch.setattr(module, "_BYTES", 10)
-    batches = iter(one.read(0)[1])
-    next(batches)
-    assert len(asked) <= 11
+    for limit, at_most in (("_AHEAD", module._AHEAD), ("_BYTES", 11)):
+        if limit == "_BYTES":
+            monkeypatch.setattr(module, limit, 10)
+        one, asked = storage.open(), []
+        get = one._bucket.get  # type: ignore[attr-defined]
+        monkeypatch.setattr(one._bucket, "get", lambda key, get=get, asked=asked: asked.append(key) or get(key))  # type: ignore[attr-defined]
+        batches = iter(one.read(0)[1])
+        next(batches)
+        assert len(asked) <= at_most
     assert len(list(batches)) == 99
+
+
+def test_a_reader_that_is_given_up_waits_for_nobody(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown(storage, 40)
+    one, free, waited = storage.open(), threading.Event(), []
+    get = one._bucket.get  # type: ignore[attr-defined]
+
+    def slow(key: str) -> bytes | None:
+        if key != storage.batch(1) and not free.wait(3):
+            waited.append(key)
+        return get(key)
+
+    monkeypatch.setattr(one._bucket, "get", slow)  # type: ignore[attr-defined]
+    batches = iter(one.read(0)[1])
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    free.set()
+    assert waited == []
 
 
 def test_sixteen_writers_race(storage: ObjectStorage) -> None:

@@ -116,17 +116,27 @@ class _GitDaemon:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.01)
-        raise RuntimeError("git daemon did not start")
+        self._wait(there=True)
 
     def _end(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._wait(there=False)  # `git` is over before the daemon that it has started
+
+    def _wait(self, *, there: bool) -> None:
+        until = time.monotonic() + 20
+        while there != self._listens():
+            if time.monotonic() > until:
+                raise RuntimeError("git daemon did not start or end")
+            time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        except OSError:
+            return False
 
 
 @cache

@@ -1,198 +1,216 @@
 """State in a git remote: nothing but a repository is needed, the one of the manifests for example.
 
-What a log looks like there stands in `git_history`.  Every push names the value of the ref that it replaces, so one of
-two writers is refused; a push whose answer is lost is looked up before anything is said about it.
+`refs/reconciler/<project>/<environment>` is a line of commits, one for each batch: its tree holds the file `batch`, and
+its message begins with `Position N of LOG`.  A log that was trimmed begins with a commit of a higher position.
+`refs/reconciler-checkpoint/<project>/<environment>/<position>` is a commit without parents that holds `snapshot`: so
+everybody sees how far it reaches before fetching it, and none of what it stands for has to be fetched.
+Neither is a branch, so no clone has them.
+
+Every push names the value of the ref that it replaces, so one of two writers is refused; a push that fails is looked up
+before anything is said about it.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from itertools import takewhile
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from reconciler.model.errors import Conflict, StateError, Unreachable
-from reconciler.state.backends.git_cache import Cache, Damaged, Place, Tip
-from reconciler.state.backends.git_history import CHECKPOINTS, History, Wrong
-from reconciler.state.backends.git_remote import LONG, NAME, Answer, Remote
+from reconciler.state.backends.git_remote import Answer, Remote
 
-_END: Final = 1 << 62  # behind every batch
 _PAGE: Final = 200  # batches that are read at once
-_TRIES: Final = 5  # how often others may append while the log is trimmed
+_TRIES: Final = 5  # how often others may append while the log is looked at or trimmed
 _WHO: Final = "reconciler <reconciler@localhost>"
-_FLUSHED: Final = "git -c core.fsync=all -c receive.autogc={} receive-pack"
+
+
+class Commit(NamedTuple):
+    """One commit of a log, and the tree that holds its batch."""
+
+    position: int
+    name: str
+    tree: str
 
 
 class GitBackend:
     """One log in a git remote; a Backend.
 
-    Reading an empty log creates nothing; else what was fetched is kept in `.reconciler/git`.  A log that has lost what
-    was seen of it from there is refused.  Needs git 2.31.
+    A log that has lost what this object saw of it, or all but its checkpoints, is refused.  Needs git 2.31.
     """
 
     def __init__(self, remote: str, log: str) -> None:
-        self._remote = Remote(remote)
-        self._history = History(self._remote, log)
-        self._place = Place(self._remote, self._history.name)
+        name = "/".join(quote(part, safe="").replace(".", "%2E").replace("~", "%7E") for part in log.split("/"))
+        self._ref = f"refs/reconciler/{name}"
+        self._checkpoints = f"refs/reconciler-checkpoint/{name}/"
+        self._remote = Remote(remote, [f"+{self._ref}:refs/log", f"+{self._checkpoints}*:refs/checkpoint/*"])
+        self._subject = re.compile(f"Position ([1-9][0-9]{{0,8}}) of {re.escape(name)}")
+        self._mine = re.compile(f"{re.escape(self._ref)}|{re.escape(self._checkpoints)}[1-9][0-9]{{0,8}}")
+        self._name = name
+        self._tip: Commit | None = None  # the end of the log, as it was seen
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         """As the port says; `after` below zero leaves the checkpoint out."""
-        if not self._place.exists and not self._history.exists():
-            return None, ()
-        with self._used() as cache:
-            view = self._history.look(cache, max(after, 0), shorter=after >= 0)
-            if view.checkpoint is None:
-                return None, self._batches(cache, view.commits)
-            (snapshot,) = cache.contents([f"{CHECKPOINTS}{view.checkpoint}:snapshot"])
-            if snapshot is not None:
-                return (view.checkpoint, snapshot), self._batches(cache, view.commits)
-            return None, self._batches(cache, self._history.look(cache, max(after, 0)).commits)  # it only saved time
+        with self._remote.used():
+            at, commits = self._look(self._refs(), max(after, 0), shorter=after >= 0)
+            if at is None:
+                return None, self._batches(self._remote.path, commits) if commits else ()
+            (snapshot,) = self._remote.contents(self._remote.path, [f"refs/checkpoint/{at}:snapshot"])
+            return (at, snapshot or b""), self._batches(self._remote.path, commits)
 
     def append(self, position: int, batch: bytes) -> None:
         """As the port says; on return the remote has said that it took the commit."""
-        said = _said(f"Position {position} of {self._history.name}")
-        with self._used() as cache:
-            answer = self._try(cache, position, batch, said)
-            if answer is not None and not answer.rejected:
-                cache.discard()  # it may be what fails
-                answer = self._try(cache, position, batch, said)
-        if answer is not None:
-            raise self._remote.failure(f"did not take position {position}", answer)
+        with self._remote.used():
+            if self._tip is None or self._tip.position != position - 1 or not self._remote.fetched:
+                self._look(self._refs(), position - 1)
+            for _ in range(_TRIES):
+                if (self._tip.position if self._tip else 0) != position - 1:
+                    raise Conflict(f"Position {position} of the log in the {self._remote.shown} is not free.")
+                old = self._tip.name if self._tip else ""
+                made, blob = self._put(position, "Position", "batch", batch, old)
+                answer = self._remote.push(f"{made.name}:{self._ref}", old=(self._ref, old))
+                if answer.code == 0:
+                    self._tip = made
+                elif not self._is_there(made, old, answer):
+                    continue  # somebody has appended or trimmed
+                self._remote.sync(self._ref, made.name, made.tree, blob)
+                return
+        raise Unreachable(f"The {self._remote.shown} changes faster than it can be written.", "Try again.")
+
+    def _is_there(self, made: Commit, old: str, answer: Answer) -> bool:
+        """Whether a commit is in the log whose push failed; raises why it failed when the log is as it was."""
+        try:
+            refs = self._refs()
+        except StateError as error:
+            what = f"Nobody knows whether position {made.position} was taken: {error.message}"
+            raise Unreachable(what, error.hint) from error
+        if refs.get(self._ref, "") == old:
+            raise self._remote.failure(f"did not take position {made.position}", answer)
+        return made in self._look(refs, made.position - 1)[1][:1]
 
     def checkpoint(self, position: int, snapshot: bytes) -> None:
-        with self._used() as cache:
-            older = [f":{self._history.checkpoint(at)}" for at in self._history.checkpoints() if at < position]
-            if not cache.exists:
-                cache.make()
-            commit, _ = _put(cache, "snapshot", snapshot, "", _said(f"Checkpoint {position} of {self._history.name}"))
-            answer = self._push(cache, f"+{commit}:{self._history.checkpoint(position)}", *older, collect=True)
+        with self._remote.used():
+            older = [f":{self._checkpoints}{at}" for at in self._positions(self._refs()) if at < position]
+            made, _ = self._put(position, "Checkpoint", "snapshot", snapshot)
+            answer = self._remote.push(f"+{made.name}:{self._checkpoints}{position}", *older)
             if answer.code:
                 raise self._remote.failure("did not take a checkpoint", answer)
-            cache.run("gc", "--auto", "--quiet", patience=LONG)
+            self._remote.local("gc", "--auto", "--quiet")
 
     def trim(self, position: int) -> None:
         """As the port says: the commits from `position` on are made anew, the first of them without a parent."""
-        with self._used() as cache:
+        with self._remote.used():
             for _ in range(_TRIES):
-                view = self._history.look(cache, position - 1)
-                if view.tip is None or not view.commits or view.commits[0].position != position:
+                commits = self._look(self._refs(), position - 1)[1]
+                if not commits or commits[0].position != position:
                     return
-                commit = _without_parent(cache, view.commits)
-                if commit is None:
-                    return
-                answer = self._push(cache, f"{commit}:{self._history.ref}", old=view.tip.commit, collect=True)
+                whole = ("--no-data", "--refspec=refs/log:refs/trimmed", f"--max-count={len(commits)}", "refs/log")
+                self._remote.local("fast-import", "--quiet", "--force", said=self._remote.local("fast-export", *whole))
+                tip = self._listed(1, "refs/trimmed")[0]
+                answer = self._remote.push(f"{tip.name}:{self._ref}", old=(self._ref, commits[-1].name))
                 if answer.code == 0:
-                    self._remote.sync(self._history.ref, cache.written)
-                    self._history.saw(cache, view.tip._replace(commit=commit))
+                    self._remote.sync(self._ref, *(f"{number:02x}" for number in range(256)))
+                    self._tip = tip
                     return
-                if answer.lasting:
-                    break
-            raise self._remote.failure("did not let go of what was archived", answer)
+                failure = self._remote.failure("did not let go of what was archived", answer)
+                if not isinstance(failure, Unreachable):
+                    raise failure
+        raise failure
 
     def close(self) -> None:
-        """Nothing is held between two calls."""
+        """Remove what was fetched; it is fetched again if need be."""
+        self._remote.discard()
 
-    @contextmanager
-    def _used(self) -> Iterator[Cache]:
-        with self._place.used() as cache:
-            try:
-                yield cache
-            except Damaged as damaged:
-                cache.discard()
-                raise damaged.error from damaged
+    def _refs(self) -> Mapping[str, str]:
+        """The refs of this log, as they are now."""
+        return {ref: name for ref, name in self._remote.refs().items() if self._mine.fullmatch(ref)}
 
-    def _try(self, cache: Cache, position: int, batch: bytes, said: str) -> Answer | None:
-        """Append a batch; the answer to the push when the log is as it was before that.  Raises Conflict, and
-        Unreachable when nobody knows."""
-        old = cache.tip
-        if old is None or old.position != position - 1:
-            old = self._history.look(cache, _END).tip
-        if (old.position if old else 0) != position - 1:
-            raise self._conflict(position)
-        if not cache.exists:
-            cache.make()
-        parent = old.commit if old else ""
-        made = Tip(position, *_put(cache, "batch", batch, parent, said))
-        answer = self._push(cache, f"{made.commit}:{self._history.ref}", old=parent)
-        if answer.code == 0:
-            self._remote.sync(self._history.ref, cache.written)
-            self._history.saw(cache, made)
-            return None
-        try:
-            view = self._history.look(cache, position - 1)
-        except Wrong:
-            raise
-        except StateError as error:
-            what = f"Nobody knows whether position {position} was taken: {error.message}"
-            raise Unreachable(what, error.hint) from error
-        if made in view.commits[:1]:
-            return None
-        if view.tip != old:
-            raise self._conflict(position)
-        return answer
+    def _positions(self, refs: Mapping[str, str]) -> Sequence[int]:
+        """The positions of the checkpoints."""
+        return [int(ref.rpartition("/")[2]) for ref in refs if ref != self._ref]
 
-    def _push(self, cache: Cache, *refs: str, old: str | None = None, collect: bool = False) -> Answer:
-        """Push; `old` is the value that the log's ref must have, empty for none.  Only with `collect` may a remote
-        on this machine collect its garbage."""
-        options = [] if old is None else [f"--force-with-lease={self._history.ref}:{old}"]
-        if self._remote.local is not None:
-            options.append(f"--receive-pack={_FLUSHED.format(str(collect).lower())}")
-        return cache.push("--porcelain", *options, NAME, *refs)
+    def _look(
+        self, refs: Mapping[str, str], after: int, *, shorter: bool = False
+    ) -> tuple[int | None, Sequence[Commit]]:
+        """The commits behind `after`, or (`shorter`) behind the newest checkpoint behind that, and which it is.
 
-    def _batches(self, cache: Cache, commits: Sequence[Tip], *, again: bool = False) -> Iterator[tuple[int, bytes]]:
-        """The batches of these commits, some at a time; from a new cache when the old one is gone or damaged."""
+        Raises StateError when they are no line, or when batches that were seen are gone, and not by trimming.
+        """
+        seen = self._tip
+        known = [at for at in self._positions(refs) if at > after] if shorter else []
+        if self._ref not in refs:
+            self._check(0, max([seen.position if seen else 0, *self._positions(refs)]))
+            return None, ()
+        depth = 1 if (after or known) and not self._remote.fetched else 0
+        for _ in range(_TRIES):
+            if depth or refs != self._remote.fetched:
+                self._remote.fetch(depth)
+                self._remote.fetched = refs
+            (tip,) = self._listed(1)
+            base = max([after, *(at for at in known if at <= tip.position)])
+            first = min(base, tip.position, seen.position - 1 if seen else base)
+            commits = self._listed(tip.position - first)
+            if not commits or commits[0].position <= first + 1 or not self._remote.is_cut(commits[0].name):
+                break
+            depth = tip.position - first
+        else:
+            raise Unreachable(f"The {self._remote.shown} changes faster than it can be read.", "Try again.")
+        self._check(tip.position, seen.position if seen else 0)
+        if seen and any(commit.position == seen.position and commit.tree != seen.tree for commit in commits):
+            raise self._wrong(f"has lost a part of the log: position {seen.position} is not what was seen there before")
+        self._tip = tip
+        wanted = [commit for commit in commits if commit.position > base]
+        found = base in known and (not wanted or wanted[0].position == base + 1)
+        return base if found else None, wanted
+
+    def _listed(self, count: int, end: str = "refs/log") -> Sequence[Commit]:
+        """The last commits, at most so many, in order."""
+        line = ("rev-list", "--reverse", f"--max-count={count}", "--format=%H%x00%T%x00%P%x00%s", end)
+        said = self._remote.local(*line).decode(errors="replace").split("\n")[1::2] if count else []
+        commits: list[Commit] = []
+        for name, tree, parents, subject in (each.split("\0", 3) for each in said):
+            match = self._subject.fullmatch(subject)
+            if match is None:
+                raise self._wrong(f"holds no log: the commit {name[:12]} is none of its own")
+            commit = Commit(int(match[1]), name, tree)
+            if commits and (commit.position, parents) != (commits[-1].position + 1, commits[-1].name):
+                raise self._wrong(f"holds a damaged log: the commit of position {commit.position} follows another one")
+            commits.append(commit)
+        if count and not commits:
+            raise self._wrong(f"holds no log: {self._ref} leads to no commit")
+        return commits
+
+    def _check(self, end: int, seen: int) -> None:
+        """Raise StateError when the log ends before what somebody has seen of it."""
+        if end < seen:
+            raise self._wrong(
+                f"has lost a part of the log: it ends at position {end}, but position {seen} was seen there before"
+            )
+
+    def _batches(self, at: Path, commits: Sequence[Commit]) -> Iterator[tuple[int, bytes]]:
+        """The batches of these commits, some at a time."""
         for start in range(0, len(commits), _PAGE):
             page = commits[start : start + _PAGE]
-            found: Sequence[bytes | None] = ()
-            with suppress(Damaged):
-                found = cache.contents([f"{commit.tree}:batch" for commit in page])
-            whole = [batch for batch in takewhile(lambda batch: batch is not None, found) if batch is not None]
-            yield from zip((commit.position for commit in page), whole, strict=False)
-            if len(whole) < len(page):
-                yield from self._anew(page[len(whole)].position, again=again)
-                return
+            with self._remote.used():
+                found = self._remote.contents(at, [f"{commit.tree}:batch" for commit in page])
+            for commit, batch in zip(page, found, strict=True):
+                if batch is None:
+                    raise self._wrong(f"holds a damaged log: position {commit.position} holds no batch")
+                yield commit.position, batch
 
-    def _anew(self, position: int, *, again: bool) -> Iterator[tuple[int, bytes]]:
-        """The batches from a position on, which was not in the cache."""
-        if again:
-            raise self._history.damaged(f"position {position} holds no batch")
-        with self._used() as cache:
-            cache.discard()
-            view = self._history.look(cache, position - 1)
-        if not view.commits or view.commits[0].position != position:
-            raise Unreachable(f"The {self._remote.shown} was trimmed while it was read.", "Try again.")
-        yield from self._batches(cache, view.commits, again=True)
+    def _put(self, position: int, what: str, file: str, content: bytes, parent: str = "") -> tuple[Commit, str]:
+        """Write a commit whose tree is one file; returns it, and the name of the file's content."""
+        blob = self._remote.put("blob", content)
+        tree = self._remote.put("tree", b"100644 %s\0" % file.encode() + bytes.fromhex(blob))
+        who = f"{_WHO} {int(time.time())} +0000"
+        head = f"tree {tree}\n" + (f"parent {parent}\n" if parent else "") + f"author {who}\ncommitter {who}\n"
+        # The same batch by somebody else must not look like ours.
+        said = f"{head}\n{what} {position} of {self._name}\n\n{secrets.token_hex(16)}\n"
+        return Commit(position, self._remote.put("commit", said.encode()), tree), blob
 
-    def _conflict(self, position: int) -> Conflict:
-        return Conflict(f"Position {position} of the log in the {self._remote.shown} is not free.")
-
-
-def _said(subject: str) -> str:
-    """The end of a commit: who and when, and a message that no other commit has, for the same batch by somebody else
-    must not look like ours."""
-    who = f"{_WHO} {int(time.time())} +0000"
-    return f"author {who}\ncommitter {who}\n\n{subject}\n\n{secrets.token_hex(16)}\n"
-
-
-def _put(cache: Cache, file: str, content: bytes, parent: str, said: str) -> tuple[str, str]:
-    """Write a commit whose tree is one file; returns the names of both."""
-    tree = cache.put("tree", b"100644 %s\0" % file.encode() + bytes.fromhex(cache.put("blob", content)))
-    follows = f"parent {parent}\n" if parent else ""
-    return cache.put("commit", f"tree {tree}\n{follows}{said}".encode()), tree
-
-
-def _without_parent(cache: Cache, commits: Sequence[Tip]) -> str | None:
-    """Write commits again, the first one without its parent, and return the last; None if it has none."""
-    parent = b""
-    for start in range(0, len(commits), _PAGE):
-        for content in cache.contents([commit.commit for commit in commits[start : start + _PAGE]]):
-            if content is None:
-                raise cache.damage("a commit is missing")
-            tree, _, rest = content.partition(b"\n")
-            if not rest.startswith(b"parent "):
-                return None
-            said = rest.partition(b"\n")[2]
-            parent = b"parent %s\n" % cache.put("commit", tree + b"\n" + parent + said).encode()
-    return parent.split()[1].decode()
+    def _wrong(self, what: str) -> StateError:
+        hint = f"Nothing was changed. Put {self._ref} back as it was, from a copy."
+        return StateError(f"The {self._remote.shown} {what}.", hint)

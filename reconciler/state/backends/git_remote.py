@@ -1,64 +1,57 @@
-"""Running git: which remote is meant, what it is asked with, and what its failures mean.
+"""Running git: a repository of ours, the remote that it talks to, and what git's failures mean.
 
-The remote is given to git as the configuration of `NAME`, through the environment: no URL, header or helper
-that may hold a secret is ever on a command line of ours, or in a message.
+The repository is a temporary one of this object: nothing of the user's is written, and nothing that a branch may have
+put into the working directory is believed.  Where the remote is, and how to log in there, git learns from the
+environment: no URL, header or helper that may hold a secret is on a command line of ours, or in a message.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from reconciler.model.errors import StateError, Unreachable, Usage
+from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
 from reconciler.state.backends import shown
 
-NAME: Final = "reconciler-state"
-PATIENCE: Final = 60.0  # seconds for a push or a look; the slowest servers and hooks need a fraction of it
-LONG: Final = 600.0  # seconds for the transfer of a whole history
+PATIENCE: Final = 60.0  # seconds for a question or a batch; the slowest servers and hooks need a fraction of it
+LONG: Final = 600.0  # seconds for a history or a snapshot
+_TURNS: Final = 2_000  # how often, 5 ms apart, others in the working directory are let go first
 
-# What decides how a remote is reached, from the configuration of the repository in the working directory.
-_SCOPES: Final = ("local", "worktree")
+_NAME: Final = "reconciler-state"
+# What decides how a remote is reached, in the configuration of the repository in the working directory.
 _CARRIED: Final = r"^((http|credential|url|ssh)\..*|core\.(sshcommand|gitproxy|askpass))$"
-
-# `git rev-parse --local-env-vars`, but for what carries configuration: set when a hook of git's runs us.
-_FOREIGN: Final = re.compile(
-    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|CONFIG|DIR|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE"
-    "|OBJECT_DIRECTORY|PREFIX|QUARANTINE_PATH|REPLACE_REF_BASE|SHALLOW_FILE|WORK_TREE|TRACE.*)"
-)
-_FIXED: Final = {
-    "LC_ALL": "C",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-}
+# The rest is about another repository, as when a hook of git's runs us.
+_KEPT: Final = re.compile("(?!GIT_).*|GIT_(ASKPASS|CONFIG_.*|EXEC_PATH|HTTP_.*|PROXY_.*|SSH.*|SSL_.*)")
+_FIXED: Final = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
 _SETTINGS: Final = (
     ("core.hooksPath", os.devnull),
-    ("push.gpgSign", "false"),
-    ("push.followTags", "false"),
     ("maintenance.auto", "false"),
+    ("push.followTags", "false"),
+    ("push.gpgSign", "false"),
 )
 # What waiting does not cure, in the words of git in the locale C; everything else is held to be passing.
 _LASTING: Final = re.compile(
-    "does not appear to be a git repository|not found|not exported|[Aa]uthentication failed|could not read (User|Pass)"
-    "|[Pp]ermission (to .* )?denied|[Aa]ccess denied|error: 4(?!08|29)\\d\\d|not allowed|dubious ownership"
-    "|strange hostname|hash algorithm|[Hh]ost key|certificate|[Nn]o space left|insufficient permission|corrupt"
+    r"\[remote rejected\](?!.*(cannot lock ref|failed to update ref|incorrect old value|unpacker error|missing nec))"
+    r"|does not appear to be|not found|not exported|not allowed|[Aa]uthentication failed|could not read (User|Pass)"
+    r"|[Pp]ermission (to .* )?denied|[Aa]ccess denied|insufficient permission|dubious ownership|[Hh]ost key|certificate"
+    r"|strange hostname|error: 4(?!08|29)\d\d|hash algorithm|[Nn]o space left"
 )
-# Reasons of a server that are not about what was pushed: others push as well, or what we sent was broken.
-_PASSING: Final = re.compile(
-    "cannot lock ref|failed to update ref|incorrect old value|unpacker error|missing necessary"
-)
-_NOISE: Final = re.compile(r"^(hint:|error: failed to push|To |From |Done$).*|^(remote|fatal|error):\s*|[!?*.\s]+$")
-_SECRET: Final = re.compile(r"(?<=//)[^/@\s]*@")
 _LOGIN: Final = re.compile(r"(https?://)([^/:@]*):([^/]*)@([^/?#]+)")
 
 
@@ -72,187 +65,234 @@ class Answer(NamedTuple):
     @property
     def words(self) -> str:
         """What git and the server said, in one short line that is safe on a terminal, without credentials."""
-        reasons = re.findall(r"^!.*\((.*)\)$", self.out.decode(errors="replace"), re.MULTILINE)
-        lines = [_NOISE.sub("", line.strip()) for line in (*self.err.splitlines(), *reasons)]
-        said = _SECRET.sub("", "; ".join(dict.fromkeys(filter(None, lines))))
-        safe = "".join(sign if sign.isprintable() else " " for sign in said)
+        reasons = re.findall(r"^!.*\t(\[.*)$", self.out.decode(errors="replace"), re.MULTILINE)
+        said = "; ".join(filter(None, map(str.strip, (*reasons, *self.err.splitlines()))))
+        safe = "".join(sign if sign.isprintable() else " " for sign in re.sub(r"(?<=//)[^/@\s]*@", "", said))
         return (safe if len(safe) <= 300 else safe[:299] + "…") or "git said nothing"
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the server answered that it does not take what was pushed."""
-        return b"[remote rejected]" in self.out and not _PASSING.search(self.out.decode(errors="replace"))
-
-    @property
-    def lasting(self) -> bool:
-        """Whether trying again would end the same way."""
-        return self.rejected or _LASTING.search(self.err) is not None
 
 
 class Remote:
-    """One git remote: a name of the repository in the working directory, a URL or a path.
+    """One git remote (a name in the working directory's repository, a URL or a path), and our repository, into which
+    the refspecs `tracked` are fetched.  Nothing is looked up or made before the first use."""
 
-    Nothing is looked up before the first use; the working directory is the one of the construction.
-    """
-
-    def __init__(self, given: str) -> None:
+    def __init__(self, given: str, tracked: Sequence[str]) -> None:
         if not given or given.startswith("-") or not given.isprintable():
             raise Usage("The state URL names no git remote.", "Write for example git:origin")
-        self.folder = Path.cwd()
         self.shown = f"git remote {shown(given)}"
-        self.algorithm = "sha1"
+        self.fetched: Mapping[str, str] = {}  # what was tracked when it was fetched; empty for a new repository
         self._given = given
+        self._tracked = tracked
+        self._folder = Path.cwd()
+        self._path: Path | None = None
+        self._algorithm = "sha1"
+        self._turn = threading.Lock()
+        self._held: Sequence[int] = ()
 
-    @cached_property
-    def url(self) -> str:
-        """Where the remote is; raises StateError for a name that means nothing here."""
-        url, base = self._given, str(self.folder)
-        if ":" not in url:
-            named = self._here("remote", "get-url", "--push", "--", url)
-            if named.code == 0:
-                url = named.out.decode(errors="surrogateescape").removesuffix("\n")
-                top = self._here("rev-parse", "--show-toplevel")
-                base = top.out.decode(errors="surrogateescape").removesuffix("\n") or base
-            elif "/" not in url and not (self.folder / url).exists():
-                raise StateError(
-                    f"The {self.shown} is unknown: {named.words}.", "See `git remote -v`, or write a URL or a path."
-                )
-        return os.path.join(base, url) if _is_path(url) else url  # noqa: PTH118 - `.` and `..` stay what git makes of them
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Use this for one thread; when it fails, or somebody removed our repository, the next one gets a new one."""
+        try:
+            with self._turn, _turn(self._folder) as self._held:
+                if self._path is not None and not self._path.exists():
+                    self.discard()
+                yield
+        except OSError as error:
+            self.discard()
+            what = f"The {self.shown} cannot be used: {error.filename}: {error.strerror}."
+            hint = "Check that git 2.31 or later is there, that there is room, and that this may be read and written."
+            raise StateError(what, hint) from error
+        except StateError as error:
+            if not isinstance(error, Conflict):
+                self.discard()
+            raise
 
     @property
-    def local(self) -> Path | None:
-        """The repository's own folder, when it is on this machine."""
-        path = self.url.removeprefix("file://")
-        if not _is_path(path):
-            return None
-        found = (Path(path + suffix) for suffix in ("/.git", "", ".git/.git", ".git"))
-        return next((folder for folder in found if (folder / "refs").is_dir()), None)
+    def path(self) -> Path:
+        """Our repository."""
+        if self._path is None:
+            self._path = Path(tempfile.mkdtemp(prefix="reconciler-"))
+            self._remove = weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
+            self.local("init", "--bare", "--quiet", "--template=", f"--object-format={self._algorithm}")
+        return self._path
 
-    @cached_property
-    def _settings(self) -> Sequence[tuple[str, str]]:
-        """The configuration that every git process of ours gets."""
-        login = _LOGIN.match(self.url)
-        settings = [*_SETTINGS, *self._carried(), (f"remote.{NAME}.url", self.url)]
-        if login is not None:
-            scheme, user, password, host = login.groups()
-            token = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-            settings[-1] = (f"remote.{NAME}.url", scheme + host + self.url[login.end() :])
-            settings.append((f"http.{scheme}{host}/.extraHeader", f"Authorization: Basic {token}"))
-        return settings
+    def is_cut(self, commit: str) -> bool:
+        """Whether what comes before a commit was left on the remote."""
+        file = self.path / "shallow"
+        return file.exists() and commit in file.read_text()
 
-    def _carried(self) -> list[tuple[str, str]]:
-        """What only the repository in the working directory says; git reads the rest by itself."""
-        listed = self._here("config", "--includes", "--show-scope", "-z", "--get-regexp", _CARRIED)
-        fields = listed.out.decode(errors="surrogateescape").split("\0")
-        pairs = [
-            pair.partition("\n") for scope, pair in zip(fields[::2], fields[1::2], strict=False) if scope in _SCOPES
-        ]
-        return [(key, value if equals else "true") for key, equals, value in pairs]
-
-    def run(
-        self,
-        *arguments: str,
-        at: Path | None = None,
-        patience: float = PATIENCE,
-        said: bytes = b"",
-        held: int | None = None,
-    ) -> Answer:
-        """Run git on a repository of ours (or none), and on the remote as `NAME`.
-
-        It keeps the descriptor `held` open.  Raises Unreachable when it takes longer than `patience`.
-        """
-        given = os.environ.get("GIT_CONFIG_COUNT", "")
-        settings = list(enumerate(self._settings, int(given) if given.isdecimal() else 0))
-        environ = {key: value for key, value in os.environ.items() if not _FOREIGN.fullmatch(key)}
-        environ |= {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in settings}
-        environ |= {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in settings}
-        environ |= {"GIT_CONFIG_COUNT": str(settings[-1][0] + 1), "GIT_DIR": str(at or os.devnull)}
-        return self._run(arguments, environ, patience, said, held)
+    def discard(self) -> None:
+        """Remove our repository."""
+        if self._path is not None:
+            self._remove()
+            self._path, self.fetched = None, {}
 
     def refs(self) -> Mapping[str, str]:
         """The refs of the remote and what they point to; raises StateError and Unreachable."""
-        answer = self.run("ls-remote", "--quiet", NAME)
+        answer = self._run("ls-remote", "--quiet", _NAME)
         if answer.code:
             raise self.failure("cannot be read", answer)
         lines = (line.split("\t", 1) for line in answer.out.decode(errors="surrogateescape").splitlines())
-        refs = {line[1]: line[0] for line in lines if len(line) == 2}
-        self.algorithm = "sha256" if any(len(name) == 64 for name in refs.values()) else "sha1"
+        refs = {ref: name for name, ref in lines}
+        self._algorithm = "sha256" if any(len(name) == 64 for name in refs.values()) else "sha1"
         return refs
+
+    def fetch(self, depth: int) -> None:
+        """Bring what is tracked up to date, only so many commits of it unless `depth` is zero."""
+        limit = [f"--depth={depth}"] if depth else []
+        self.local("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *limit, _NAME)
+
+    def push(self, *refs: str, old: tuple[str, str] | None = None) -> Answer:
+        """Push; `old` is a ref and the value that it must have, empty for none."""
+        options = [f"--force-with-lease={old[0]}:{old[1]}"] if old else []
+        if self._local is not None:  # where nobody else collects the garbage, but that may not slow down every push
+            options.append(f"--receive-pack=git -c core.fsync=all -c receive.autogc={old is None} receive-pack")
+        return self._run("push", "--porcelain", *options, _NAME, *refs, at=self.path, long=old is None)
+
+    def put(self, kind: str, content: bytes) -> str:
+        """Write a loose object, as "gitformat-loose" describes it, and return its name."""
+        whole = b"%s %d\0%s" % (kind.encode(), len(content), content)
+        name = hashlib.new(self._algorithm, whole, usedforsecurity=False).hexdigest()
+        file = self.path / "objects" / name[:2] / name[2:]
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(zlib.compress(whole, 1))
+        return name
+
+    def contents(self, at: Path, wanted: Sequence[str]) -> list[bytes | None]:
+        """What objects in a repository of ours hold, None for those that are not there."""
+        said = "".join(f"{name}\n" for name in wanted).encode()
+        rest = memoryview(self.local("cat-file", "--batch", at=at, said=said))
+        found: list[bytes | None] = []
+        for _ in wanted:
+            head = bytes(rest[:300]).partition(b"\n")[0]
+            size = -1 if head.endswith(b" missing") else int(head.split()[2])
+            found.append(None if size < 0 else bytes(rest[len(head) + 1 : len(head) + 1 + size]))
+            rest = rest[len(head) + 2 + size :]
+        return found
+
+    def local(self, *arguments: str, at: Path | None = None, said: bytes = b"") -> bytes:
+        """What git says in our repository; raises Unreachable when it fails, for a new one may cure it."""
+        answer = self._run(*arguments, at=at or self.path, said=said, long=True)
+        if answer.code:
+            what = f"`git {arguments[0]}` fails in {at or self._path}: {answer.words}"
+            raise Unreachable(f"The {self.shown} cannot be used: {what}.", "Try again.")
+        return answer.out
 
     def failure(self, what: str, answer: Answer) -> StateError:
         """The error for an answer: StateError when waiting does not help, Unreachable otherwise."""
-        if answer.lasting:
-            return StateError(
-                f"The {self.shown} {what}: {answer.words}.", "Check the state URL, and what you may do there."
-            )
-        return Unreachable(
-            f"The {self.shown} {what}: {answer.words}.", "Check the network and the server, then try again."
-        )
+        message = f"The {self.shown} {what}: {answer.words}."
+        if _LASTING.search(answer.out.decode(errors="replace") + answer.err):
+            return StateError(message, "Check the state URL, and what you may do there.")
+        return Unreachable(message, "Check the network and the server, then try again.")
 
-    def sync(self, ref: str, objects: Sequence[str]) -> None:
-        """See to it that what was pushed into a repository on this machine survives a power cut.
+    def sync(self, ref: str, *names: str) -> None:
+        """Let what was pushed to this machine survive a power cut: git flushes files when it is told to, but never the
+        folders they are in.  `names` are what names of objects begin with."""
+        folders = ["objects/pack", *(f"objects/{name[:2]}" for name in names), *map(str, Path(ref).parents)]
+        for top in () if self._local is None or os.name != "posix" else (self._local, self._local / ".git"):
+            for folder in filter(Path.is_dir, (top / folder for folder in folders)):
+                opened = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(opened)
+                finally:
+                    os.close(opened)
 
-        Git flushes the files when it is told to, but never the folders they are in.
-        """
-        if self.local is None or os.name != "posix":
-            return
-        names = ["objects", "objects/pack", "reftable", *(f"objects/{name[:2]}" for name in objects)]
-        names += [str(folder) for folder in Path(ref).parents]
-        for folder in filter(Path.is_dir, (self.local / name for name in names)):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    @cached_property
+    def _url(self) -> str:
+        named = "" if ":" in self._given else self._here("remote", "get-url", "--push", "--", self._given)
+        return named.removesuffix("\n") or self._given
 
-    def _here(self, *arguments: str) -> Answer:
-        """Ask the repository in the working directory."""
-        return self._run(arguments, dict(os.environ), PATIENCE, b"", None)
+    @property
+    def _local(self) -> Path | None:
+        """The folder of a remote on this machine, told from a URL as git's "GIT URLS" says."""
+        path = self._url.removeprefix("file://")
+        return None if "://" in path or ":" in path.partition("/")[0] else self._folder / path
+
+    @cached_property
+    def _settings(self) -> Sequence[tuple[str, str]]:
+        """The remote, with a password in its URL made a header, and what only the working directory's repository says
+        about logging in."""
+        fields = self._here("config", "--includes", "--show-scope", "-z", "--get-regexp", _CARRIED).split("\0")
+        settings = [*_SETTINGS, *((f"remote.{_NAME}.fetch", refspec) for refspec in self._tracked)]
+        for scope, setting in zip(fields[::2], fields[1::2], strict=False):
+            key, equals, value = setting.partition("\n")
+            if scope in ("local", "worktree"):
+                settings.append((key, value if equals else "true"))
+        url = self._url
+        if login := _LOGIN.match(url):
+            scheme, user, password, host = login.groups()
+            token = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+            settings.append((f"http.{scheme}{host}/.extraHeader", f"Authorization: Basic {token}"))
+            url = scheme + host + url[login.end() :]
+        return [*settings, (f"remote.{_NAME}.url", url)]
+
+    def _here(self, *arguments: str) -> str:
+        """What git says about the repository in the working directory, if there is one."""
+        answer = self._run("-c", "safe.bareRepository=explicit", *arguments, here=True)  # a branch may hold such a one
+        return "" if answer.code else answer.out.decode(errors="surrogateescape")
 
     def _run(
-        self, arguments: Sequence[str], environ: dict[str, str], patience: float, said: bytes, held: int | None
+        self, *arguments: str, here: bool = False, at: str | Path = os.devnull, said: bytes = b"", long: bool = False
     ) -> Answer:
+        """Run git `here`, or in a repository of ours with the remote as `_NAME`; it holds on to our turn.
+
+        When it takes too long all that it has started is ended, and Unreachable raised.
+        """
+        environ = {key: value for key, value in os.environ.items() if _KEPT.fullmatch(key)} | _FIXED
+        if not here:
+            given = environ.get("GIT_CONFIG_COUNT", "")
+            first = int(given) if given.isdecimal() else 0
+            for number, (key, value) in enumerate(self._settings, first):
+                environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+            environ |= {"GIT_CONFIG_COUNT": str(first + len(self._settings)), "GIT_DIR": str(at)}
+        patience = LONG if long else PATIENCE
         # What git starts may outlive it with its standard error open, as ssh's shared connections do: so it is a file.
-        with tempfile.TemporaryFile() as told:
+        with (
+            tempfile.TemporaryFile() as told,
+            subprocess.Popen(  # noqa: S603 - the arguments are ours; nothing of the URL is among them
+                ["git", *arguments],  # noqa: S607 - git is wherever PATH says
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                cwd=self._folder,
+                env=environ,
+                start_new_session=True,
+                pass_fds=self._held,
+            ) as process,
+        ):
             try:
-                with subprocess.Popen(  # noqa: S603 - the arguments are ours; nothing of the URL is among them
-                    ["git", *arguments],  # noqa: S607 - git is wherever PATH says
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=told,
-                    cwd=self.folder,
-                    env=environ | _FIXED,
-                    start_new_session=True,
-                    pass_fds=() if held is None else (held,),
-                ) as process:
-                    try:
-                        out = process.communicate(said, timeout=patience)[0]
-                    except BaseException:
-                        _kill(process)
-                        raise
-            except subprocess.TimeoutExpired as error:
-                raise Unreachable(
-                    f"The {self.shown} did not answer within {round(patience, 1):g} seconds.",
-                    "Check the network and the server, then try again.",
-                ) from error
-            except OSError as error:
-                raise StateError(
-                    f"The {self.shown} cannot be used: git cannot be run in {self.folder}: {error.strerror}.",
-                    "Install git 2.31 or a later one.",
-                ) from error
+                out = process.communicate(said, timeout=patience)[0]
+            except BaseException as error:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                what = f"The {self.shown} did not answer within {patience:g} seconds."
+                raise Unreachable(what, "Check the network and the server, then try again.") from error
             told.seek(0)
             return Answer(process.returncode, out, told.read().decode(errors="replace"))
 
 
-def _is_path(url: str) -> bool:
-    """Whether git takes a URL for a path on this machine, as its "GIT URLS" section says."""
-    return "://" not in url and ("/" in url.partition(":")[0] or ":" not in url)
+@contextmanager
+def _turn(folder: Path) -> Iterator[Sequence[int]]:
+    """Take turns with other processes in a folder, and give the lock, for a push to hold that may outlive its process.
 
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it has started."""
+    It only saves them from getting in each other's way, so who has waited for long goes on.
+    """
     if os.name != "posix":
-        process.kill()
+        yield ()
         return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    import fcntl
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        for _ in range(_TURNS):
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.005)
+        yield (opened,)
+        fcntl.flock(opened, fcntl.LOCK_UN)  # whatever git has started and left behind
+    finally:
+        os.close(opened)

@@ -163,20 +163,19 @@ class ObjectBackend:
     def _fetched(self, positions: Iterator[tuple[int, int]]) -> Iterator[tuple[int, bytes | None]]:
         """What is there, fetched side by side and not too far ahead."""
         ahead: deque[tuple[int, int, Future[bytes | None]]] = deque()
-        with ThreadPoolExecutor(_READERS) as pool:
-            try:
-                while True:
-                    while len(ahead) < _AHEAD and sum(size for _, size, _ in ahead) <= _BYTES:
-                        if (wanted := next(positions, None)) is None:
-                            break
-                        ahead.append((*wanted, pool.submit(self._bucket.get, self._batch(wanted[0]))))
-                    if not ahead:
-                        return
-                    position, _, batch = ahead.popleft()
-                    yield position, batch.result()
-            finally:
-                for _, _, batch in ahead:
-                    batch.cancel()
+        pool = ThreadPoolExecutor(_READERS)
+        try:
+            while True:
+                while len(ahead) < _AHEAD and sum(size for _, size, _ in ahead) <= _BYTES:
+                    if (wanted := next(positions, None)) is None:
+                        break
+                    ahead.append((*wanted, pool.submit(self._bucket.get, self._batch(wanted[0]))))
+                if not ahead:
+                    return
+                position, _, batch = ahead.popleft()
+                yield position, batch.result()
+        finally:  # waits for no thread: whoever was given up may be collected while the locks of `threading` are held
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _newest(self, kept: Iterable[int]) -> tuple[int, bytes] | None:
         """The newest of these checkpoints whose batch is there."""
