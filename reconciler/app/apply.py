@@ -17,7 +17,7 @@ from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
 from reconciler.app.state.exporting import refuse_moved
 from reconciler.app.state.rescue import rescued
-from reconciler.app.state.resolving import check_doubtful, doubtful_providers, open_doubts
+from reconciler.app.state.resolving import at_work, check_doubtful, doubtful_providers, open_doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Resolved, RunFinished, RunStarted
 from reconciler.model.errors import Conflict, PlanRefused, ReconcilerError
@@ -117,7 +117,7 @@ class _Apply:
     targets: Mapping[str, Target] = field(default_factory=dict)
     learned: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     candidates: dict[Address, Sequence[str]] = field(default_factory=dict)
-    in_doubt: Sequence[JSONObject] = ()
+    in_doubt: list[JSONObject] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
     message: str = ""
 
@@ -186,7 +186,14 @@ class _Apply:
 
     def _ended(self, code: int, recorded: Recorded) -> int:
         """The exit code, which is not 0 while something is in doubt; then it is said what."""
-        self.in_doubt = open_doubts(recorded, self.wiring.settings, self.candidates)
+        other = at_work(recorded, self.wiring.clock.wall())
+        self.in_doubt = []
+        for doubt in open_doubts(recorded, self.wiring.settings, self.candidates):
+            if other is not None and doubt["run"] == other.run != self.name:
+                who = f"`{other.holder.command}` of {other.holder.user} on {other.holder.host}"
+                self.talk.note(f"{doubt['address']}: {who} is just doing that, run {other.run}")
+            else:
+                self.in_doubt.append(doubt)
         doubtful = list(dict.fromkeys(doubt["address"] for doubt in self.in_doubt))
         if doubtful:
             known = ", ".join(doubtful[:_SHOWN]) + (" and more" if len(doubtful) > _SHOWN else "")

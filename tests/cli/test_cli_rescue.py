@@ -62,7 +62,7 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The storage is waited for only as long as the suite can bear, and so is the lease that could not be given back."""
+    """The storage is waited for for as long as the suite can bear, and so is a lease that was not given back."""
     monkeypatch.setitem(Log.__init__.__kwdefaults__, "patience", 0.3)
     monkeypatch.setattr(Wiring, "lease_seconds", 1.0)
 
@@ -252,8 +252,9 @@ def test_a_network_that_is_lost_for_good_costs_what_was_done_nothing(cli: Any) -
     assert ran.code == 5
     assert "does not answer. Trying again for" in ran.err
     Cable.before, Cable.cut = nothing, False
-    told = cli(*command_in(ran.err), "--format", "json")
-    assert len(told.json["recorded"]) == 2, told.err
+    told = cli(*command_in(ran.err), "--format", "json", "--lock-timeout", "20")
+    assert told.code == 0, told.err
+    assert len(told.json["recorded"]) == 2
     converges(cli, 2)
 
 

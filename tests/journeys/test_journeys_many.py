@@ -163,3 +163,29 @@ def test_what_comes_in_doubt_while_it_waits_is_looked_up_as_well(
         assert "no credentials" not in third.err
         assert "planning again: " in third.err
         all_.settled(["blue", "saved"])
+
+
+def test_what_somebody_else_is_just_doing_is_not_in_doubt(
+    gathered: Callable[[str], AbstractContextManager[Team]],
+) -> None:
+    """Nobody is asked what became of an export while the run that starts it waits for the answer."""
+    with gathered("sqlite") as all_:
+        all_.server.fail("exportOrganizationReport", "slow", seconds=2)
+        all_.declare({}, {"e1": "one"})
+        first, second = all_.crowd(all_.applying(), all_.applying(begin=1))
+        assert (first.code, second.code) == (0, 0), (first, second)
+        assert "pipefy/export/e1: `apply` of " in second.err
+        assert "--as" not in second.err
+        all_.settled([])
+        assert all_.exported() == {"one": 1}
+
+
+def test_what_somebody_was_doing_who_is_dead_is_in_doubt(
+    gathered: Callable[[str], AbstractContextManager[Team]],
+) -> None:
+    with gathered("sqlite") as all_:
+        all_.server.fail("exportOrganizationReport", "slow", seconds=2)
+        all_.declare({}, {"e1": "one"})
+        first, second = all_.crowd(all_.applying(kill=1), all_.applying(begin=1.2))
+        assert (first.code, second.code) == (-9, 7), (first, second)
+        assert "state settle pipefy/export/e1 --as ID" in second.err

@@ -161,4 +161,4 @@ def test_nothing_is_lost_or_doubled_however_it_is_killed(backend: str, tmp_path:
                 soak.team.server.faults.clear()
                 soak.team.settled(list(soak.titles.values()))
                 pace = (time.monotonic() - begun) / number
-                print(f"seed {SEED}, round {number}: {dict(soak.codes)}, {pace:.2f} s each", flush=True)
+                print(f"seed {SEED}, round {number}: {dict(soak.codes)}, {pace:.2f} s each", flush=True)  # noqa: T201 - a long soak is watched with -s

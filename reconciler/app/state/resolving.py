@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 from reconciler.app.settings import Settings
 from reconciler.model.errors import Conflict
 from reconciler.model.plan import Action
-from reconciler.model.recorded import Doubt, ExportRun, Recorded
+from reconciler.model.recorded import Doubt, ExportRun, Lease, Recorded
 from reconciler.model.values import Address, JSONObject
 
 Candidates: TypeAlias = Mapping[Address, Sequence[str]]
@@ -29,6 +30,16 @@ def check_doubtful(recorded: Recorded, known: Collection[str]) -> None:
             f"While the state was waited for, something came in doubt in {' and '.join(sorted(more))} as well.",
             "Run it again.",
         )
+
+
+def at_work(recorded: Recorded, now: datetime) -> Lease | None:
+    """The lease of a run that is not known to be over: what it does now is open, and not in doubt."""
+    from reconciler.state.holder import is_dead
+
+    lease = recorded.lease
+    if lease is None or datetime.fromisoformat(lease.until) <= now or is_dead(lease.holder):
+        return None
+    return lease
 
 
 def open_doubts(recorded: Recorded, settings: Settings, candidates: Candidates) -> list[JSONObject]:
