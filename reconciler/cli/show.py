@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import common, formats, given, settings
+from reconciler.cli.options import common, formats, given, note, settings
 
 if TYPE_CHECKING:
     from reconciler.model.plan import Plan
@@ -44,5 +44,5 @@ def command(address: str, format_: str) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    found = reading.resource(Wiring(settings()), address, declared=True)
+    found = reading.resource(Wiring(settings()), address, declared=True, note=note)
     click.echo(renderer("resource", format_)(found), nl=False)

@@ -7,7 +7,9 @@ moved to another place since.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
@@ -109,17 +111,17 @@ class Chain:
 
 def load(backend: Backend) -> Chain:
     """Return the whole log, folded from its checkpoint, or from its beginning when that does not work."""
-    found, batches = backend.read(0)
-    chain = Chain()
-    if found is not None:
-        try:
-            held = snapshot.load(found[1])
-            if held.recorded.position - held.offset == found[0]:
-                return _follow(Chain(Fold(held.recorded), held.head, held.offset), batches)
-        except StateError:
-            pass  # the replay finds out whether it was only the checkpoint
-        batches = backend.read(WHOLE)[1]
-    return _follow(chain, batches)
+    with _uncollected():
+        found, batches = backend.read(0)
+        if found is not None:
+            try:
+                held = snapshot.load(found[1])
+                if held.recorded.position - held.offset == found[0]:
+                    return _follow(Chain(Fold(held.recorded), held.head, held.offset), batches)
+            except StateError:
+                pass  # the replay finds out whether it was only the checkpoint
+            batches = backend.read(WHOLE)[1]
+        return _follow(Chain(), batches)
 
 
 def walk(backend: Backend, chain: Chain) -> Iterator[Link]:
@@ -127,6 +129,19 @@ def walk(backend: Backend, chain: Chain) -> Iterator[Link]:
     given; raises StateError where the log is damaged."""
     for position, batch in backend.read(WHOLE)[1]:
         yield Link(position, batch, chain.follow(position, batch))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: it would go through everything again and again while a state is made, which
+    takes longer than making it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _follow(chain: Chain, batches: Iterable[tuple[int, bytes]]) -> Chain:

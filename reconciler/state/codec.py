@@ -96,7 +96,7 @@ TYPES: Final[Mapping[str, type[Entry]]] = {
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 
 
-def sha256(data: bytes) -> str:
+def sha256(data: bytes | memoryview) -> str:
     """Return the hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
 
@@ -109,7 +109,7 @@ def compact(value: JSON) -> bytes:
         raise StateError(f"This cannot be written to the log: {error}.", "Nothing was written.") from error
 
 
-def parse(data: bytes) -> JSON:
+def parse(data: bytes | str) -> JSON:
     """Return the JSON value that `data` holds; raises ValueError when it holds none."""
     try:
         return json.loads(data)

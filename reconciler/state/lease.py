@@ -214,8 +214,8 @@ class Lease:
             except StateError:
                 pause = self._seconds / 12
             else:
-                pause = self._seconds / 3
                 self._renewed = now
+                pause = max(self._seconds / 3 - (self._log.monotonic() - now.ticks), 0)  # it may have been late
 
     def _moment(self) -> _Moment:
         return _Moment(self._clock.wall(), self._log.monotonic())

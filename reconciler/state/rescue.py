@@ -135,7 +135,7 @@ def judge(rescue: Rescue, recorded: Recorded, *, finished: bool) -> Verdict:
     if recorded.lineage != rescue.lineage:
         raise StateError(
             f"The rescue file belongs to another log: {rescue.log}, lineage {rescue.lineage}.",
-            "Nothing was changed. Use the --env and --state of the run that wrote it.",
+            "Nothing was changed. Use the --dir, --env, --state and --sandbox of the run that wrote it.",
         )
     news: list[Entry] = []
     skipped: list[str] = []

@@ -46,11 +46,11 @@ def dump(recorded: Recorded, head: str, offset: int = 0) -> bytes:
 def load(data: bytes) -> Snapshot:
     """Return what `dump` was given; raises StateError unless every byte is as it was written."""
     start = len(_head(b""))
-    body = data[start:-1]
+    body = memoryview(data)[start:-1]  # it may be large: no copy of it
     if data[:start] != _head(body) or data[start + len(body) :] != b"}":
         raise damaged("a checkpoint is not as it was written")
     try:
-        found = records.decode(_Body, parse(body))
+        found = records.decode(_Body, parse(str(body, "ascii")))
     except ValueError as error:
         raise damaged("a checkpoint is not JSON") from error
     return Snapshot(decode(found.state), found.head, found.offset)
@@ -111,5 +111,5 @@ def decode(data: JSON) -> Recorded:
     )
 
 
-def _head(body: bytes) -> bytes:
+def _head(body: bytes | memoryview) -> bytes:
     return f'{{"format":"{FORMAT}","sum":"{sha256(body)}","body":'.encode("ascii")

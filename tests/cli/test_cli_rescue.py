@@ -419,10 +419,30 @@ def test_another_log_refuses_it(cli: Any) -> None:
     other = cli("state", "import-rescue", "--sandbox", "--state", "cable:other.db", file)
     assert other.code == 5
     assert "belongs to another log" in other.err
+    assert "sandbox:acme/default" in other.err
+    assert "--env" in other.err
     environment = cli(*IMPORT, "--env", "prod", file)
     assert environment.code == 5
-    assert "sandbox:acme/default" in environment.err
-    assert "sandbox:acme/prod" in environment.err
+    assert "belongs to another log" in environment.err
+    migrated = ("state", "migrate", "sqlite:new.db", "--sandbox", "--state", STATE)
+    assert cli(*migrated).code == 0
+    moved = cli("state", "import-rescue", "--sandbox", "--state", "sqlite:new.db", file)
+    assert "Recorded 1 of 1" in moved.out, moved.err
+
+
+def test_a_project_file_that_is_broken_meanwhile_is_in_nobodys_way(cli: Any) -> None:
+    cli.declare(BLUE)
+
+    def breaks(batch: bytes) -> None:
+        cli.write("manifests/reconciler.yaml", "{")
+        full(batch)
+
+    Cable.before = on("applied", breaks)
+    ran = cli(*ONCE)
+    Cable.before = nothing
+    assert ran.code == 5, ran.err
+    cli.declare(BLUE)
+    assert "Recorded 1 of 1" in cli(*command_in(ran.err)).out
 
 
 def test_whoever_holds_the_state_is_waited_for(cli: Any) -> None:
@@ -477,8 +497,11 @@ def test_a_log_that_was_moved_is_planned_and_applied_where_it_is(cli: Any) -> No
         assert ran.code == 5, command
         assert "moved to sqlite:new.db" in ran.err
         assert "--state" in ran.err
-    for command in (("state", "list"), ("state", "show", "blue/report/sales"), ("state", "verify"), ("history",)):
-        assert cli(*command, "--sandbox", "--state", "sqlite:old.db").code == 0, command
+    for command in (("list",), ("show", "blue/report/sales"), ("verify",), ("export", "copy.log")):
+        ran = cli("state", *command, "--sandbox", "--state", "sqlite:old.db")
+        assert ran.code == 0, command
+        assert command[0] == "export" or "sqlite:new.db" in ran.out + ran.err
+    assert cli("history", "--sandbox", "--state", "sqlite:old.db").code == 0
     assert cli("plan", "--sandbox", "--state", "sqlite:new.db", "--detailed-exitcode").code == 0
 
 

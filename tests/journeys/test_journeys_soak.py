@@ -22,7 +22,7 @@ from backend_urls import SERVED, Unruly, place, unruly
 from crowd import Ended
 from strict_team import Team, team
 
-ROUNDS = int(os.environ.get("RECONCILER_SOAK", "5"))
+ROUNDS = int(os.environ.get("RECONCILER_SOAK", "2"))
 SEED = int(os.environ.get("RECONCILER_SEED", random.randrange(2**32)))
 NAMES = [f"r{number}" for number in range(1, 11)]
 MUTATIONS = ("createReport", "updateReport", "deleteReport", "createOrganizationReport", "exportOrganizationReport")

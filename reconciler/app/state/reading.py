@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 
 from reconciler.app.wiring import Wiring
@@ -11,23 +12,28 @@ from reconciler.model.recorded import Recorded
 from reconciler.model.values import Address, JSONObject
 
 
-def recorded(wiring: Wiring) -> Recorded:
-    """The state as it is recorded; nothing is asked of any service."""
+def recorded(wiring: Wiring, note: Callable[[str], None] = lambda said: None) -> Recorded:
+    """The state as it is recorded; nothing is asked of any service.  `note` is told of a log that goes on elsewhere."""
     from reconciler.state.log import read
 
     with closing(wiring.backend(wiring.project())) as backend:
-        return read(backend)
+        known = read(backend)
+    if known.moved_to is not None:
+        note(f"this log was moved to {known.moved_to}, and goes on there: what is shown here is how it was then")
+    return known
 
 
-def resource(wiring: Wiring, text: str, *, declared: bool = False) -> JSONObject:
-    """Everything recorded (and, when asked, declared) of one address.
+def resource(
+    wiring: Wiring, text: str, *, declared: bool = False, note: Callable[[str], None] = lambda said: None
+) -> JSONObject:
+    """Everything recorded (and, when asked, declared) of one address; `note` is as of `recorded`.
 
     Raises Usage for what is no address or known to neither.
     """
     from reconciler.render.state import describe
 
     address = parse_address(text)
-    known = recorded(wiring)
+    known = recorded(wiring, note)
     manifest = _manifest(wiring, address) if declared else None
     doubtful = any(doubt.address == address for doubt in known.in_doubt.values())
     if manifest is None and not doubtful and address not in known.resources and address not in known.exports:

@@ -64,9 +64,7 @@ def _save(wiring: Wiring, run: str, logs: Sequence[Log]) -> str:
     if not entries:
         return ""
     known = logs[-1].recorded
-    line = rescue.dump(
-        rescue.Rescue(log_name(wiring, wiring.project()), known.lineage or "", known.position, run, TOOL, entries)
-    )
+    line = rescue.dump(rescue.Rescue(_name(wiring), known.lineage or "", known.position, run, TOOL, entries))
     file = DATA / f"rescue-{run}.json"
     end = options(wiring.settings)
     try:
@@ -81,6 +79,14 @@ def _save(wiring: Wiring, run: str, logs: Sequence[Log]) -> str:
         )
     command = shlex.join(["reconciler", "state", "import-rescue", str(file), *end])
     return f"What was done and is not recorded was saved: run `{command}`, then apply again."
+
+
+def _name(wiring: Wiring) -> str:
+    """What the log is called, for people; empty when the project file says so no longer."""
+    try:
+        return log_name(wiring, wiring.project())
+    except ReconcilerError:
+        return ""
 
 
 def _say(text: str) -> None:
@@ -149,12 +155,6 @@ async def take(wiring: Wiring, file: Path, *, note: Callable[[str], None]) -> Im
     from reconciler.state import rescue
 
     found = rescue.load(_read(file))
-    name = log_name(wiring, wiring.project())
-    if found.log != name:
-        raise StateError(
-            f"The rescue file belongs to the log {found.log}; this is {name}.",
-            "Nothing was changed. Use the project, --env and --sandbox of the run that wrote it.",
-        )
     verdict = rescue.Verdict((), ())
 
     def judge(recorded: Recorded, run: str, at: str) -> Sequence[Entry]:

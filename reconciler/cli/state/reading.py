@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import common, formats, settings
+from reconciler.cli.options import common, formats, note, settings
 from reconciler.cli.show import show_doubts
 
 
@@ -19,7 +19,7 @@ def list_(format_: str) -> None:
     from reconciler.render import renderer
 
     wiring = Wiring(settings())
-    known = reading.recorded(wiring)
+    known = reading.recorded(wiring, note)
     click.echo(renderer("state", format_)(known), nl=False)
     if format_ == "text":
         show_doubts(open_doubts(known, wiring.settings, {}), err=False)
@@ -35,4 +35,4 @@ def show(address: str, format_: str) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    click.echo(renderer("resource", format_)(reading.resource(Wiring(settings()), address)), nl=False)
+    click.echo(renderer("resource", format_)(reading.resource(Wiring(settings()), address, note=note)), nl=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.model.errors import StateError, Unreachable, Usage
+from reconciler.state.backends.sqlite_wal import is_damaged
 from reconciler.state.backends.tables import Tables
 
 _APPLICATION: Final = 0x72636C72  # "rclr": tells our files from other SQLite databases
@@ -31,6 +32,10 @@ _FIRST: Final = "INSERT INTO logs (log, position) VALUES (:log, :position) ON CO
 _NEXT: Final = "UPDATE logs SET position = :position WHERE log = :log AND position = :position - 1"
 
 _RESTORE: Final = "Restore it from a copy, and remove the `-wal` and `-shm` files beside it."
+_RECOVER: Final = (
+    "Restore both files from a copy. Only if the power failed while they were written, take what is whole:"
+    " `sqlite3 FILE 'PRAGMA wal_checkpoint(TRUNCATE)'`."
+)
 _WRITABLE: Final = "Allow this user to write to both; while a `-wal` file is beside it, even reading needs that."
 _CAUSES: Final = {
     sqlite3.SQLITE_BUSY: ("is in use by another process that does not let go", "Wait for it to end, then try again."),
@@ -88,9 +93,8 @@ class SqliteBackend(Tables):
         try:
             ours = self._is_ours(self._connection())
         except sqlite3.OperationalError as error:
-            rest = self._path.with_name(f"{self._path.name}-wal")
             forbidden = _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-            if not forbidden or rest.exists() or not self._path.is_file():
+            if not forbidden or self._rest.exists() or not self._path.is_file():
                 raise
             self.close()  # SQLite has left nothing to be done, and may do nothing: the file is taken as it is
             ours = self._is_ours(self._connection("ro&immutable=1"))
@@ -107,11 +111,19 @@ class SqliteBackend(Tables):
     def _connection(self, mode: str = "rw") -> Any:
         """The one connection; `mode` is how to open the file when it is not open yet."""
         if self._db is None:
-            uri = f"{self._path.as_uri()}?mode={mode}"
+            rest = self._rest
+            if is_damaged(rest):  # found out before SQLite tidies up and what is left of it is gone
+                raise self._refusal(f"is damaged: what was written last cannot be read from {rest.name}", _RECOVER)
+            uri = f"{self._path.as_uri()}?mode={mode}&psow=0"
             db = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             db.text_factory = bytearray  # nothing of ours is text: what became it is damaged, and need not be UTF-8
             self._db, self._file = db, self._path.stat()
         return self._db
+
+    @property
+    def _rest(self) -> Path:
+        """Where SQLite keeps what is not yet in the file itself."""
+        return self._path.with_name(f"{self._path.name}-wal")
 
     def _is_ours(self, db: Any) -> bool:
         """Whether our tables are there; False for an empty file, StateError for anything else."""
