@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import engine_fakes as fakes
 import pytest
@@ -12,7 +13,7 @@ from engine_fakes import Crash, Fault, Life, World, create, delete, export, forg
 
 from reconciler.model.errors import CredentialError, Locked, StateError, Unavailable
 from reconciler.model.event import EventType
-from reconciler.model.outcome import Cause, Refused
+from reconciler.model.outcome import Cause, Done, Refused
 from reconciler.model.plan import Step
 
 
@@ -262,6 +263,20 @@ def test_a_look_up_that_fails_or_finds_too_much_leaves_the_doubt() -> None:
     world.provider.unclear = True
     asyncio.run(world.apply(create("b", {"n": 1})))
     assert world.last("step.doubted")["reason"] == "lost; two of them (candidates: o1, o2)"
+
+
+def test_an_answer_about_what_is_no_longer_in_doubt_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.provider.faults = {1: Fault.COMMIT_THEN_LOSE}
+    settle = world.provider.settle
+
+    async def more(doubts: Any, resources: Any) -> Any:
+        return {"settled.meanwhile": Done("o9", {}), **await settle(doubts, resources)}
+
+    monkeypatch.setattr(world.provider, "settle", more)
+    asyncio.run(world.apply(create("a", {"n": 1})))
+    assert world.told() == ["step.applied a create"]
+    assert len(world.recorded.resources) == 1
 
 
 def test_later_look_ups_take_all_doubts_together() -> None:

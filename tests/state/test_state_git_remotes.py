@@ -334,6 +334,27 @@ def test_a_batch_that_was_seen_must_not_become_another(bare: Path, backend: Back
         refused(act, StateError, "position 2 is not what was seen there before")
 
 
+def test_what_a_killed_push_leaves_in_the_way_is_told(bare: Path, backend: Backend) -> None:
+    write(backend, 1)
+    lock = next(file for file in (bare / "refs" / "reconciler").rglob("*") if file.is_file())
+    lock = lock.with_name(f"{lock.name}.lock")
+    lock.touch()
+    error = refused(lambda: write(backend, 2), Unreachable, "did not take position 2", f"{lock.name}': File exists")
+    assert "remove the file that is in the way" in error.hint
+    lock.unlink()
+    write(backend, 2)
+
+
+@pytest.mark.parametrize("content", ["", "deadbeef", "x" * 40 + "\n", "f" * 40 + "\n"])
+def test_a_ref_that_is_damaged_is_not_an_empty_log(bare: Path, here: Path, backend: Backend, content: str) -> None:
+    write(backend, 1, 2)
+    next(file for file in (bare / "refs" / "reconciler").rglob("*") if file.is_file()).write_text(content)
+    for whoever in (backend, opened(bare)):
+        with pytest.raises(StateError) as caught:
+            rows(whoever)
+        assert "restore it from a copy" in caught.value.hint
+
+
 def test_a_ref_of_somebody_else_is_not_a_log(bare: Path, backend: Backend) -> None:
     git(bare, "update-ref", REF, "refs/heads/main")
     refused(lambda: rows(backend), StateError, "is none of its own")

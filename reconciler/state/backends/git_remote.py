@@ -175,7 +175,8 @@ class Remote:
         answer = self._run(*arguments, at=at or self.path, said=said, long=True)
         if answer.code:
             what = f"`git {arguments[0]}` fails in {at or self._path}: {answer.words}"
-            raise Unreachable(f"The {self.shown} cannot be used: {what}.", "Try again.")
+            hint = "Try again. If it stays so, what is there is damaged: see `git fsck`, and restore it from a copy."
+            raise Unreachable(f"The {self.shown} cannot be used: {what}.", hint)
         return answer.out
 
     def failure(self, what: str, answer: Answer) -> StateError:
@@ -183,7 +184,10 @@ class Remote:
         message = f"The {self.shown} {what}: {answer.words}."
         if _LASTING.search(answer.out.decode(errors="replace") + answer.err):
             return StateError(message, "Check the state URL, and what you may do there.")
-        return Unreachable(message, "Check the network and the server, then try again.")
+        hint = "Check the network and the server, then try again."
+        if ".lock': File exists" in answer.err:
+            hint = "Try again. If it stays so, a push was killed there: remove the file that is in the way."
+        return Unreachable(message, hint)
 
     def sync(self, ref: str, *names: str) -> None:
         """Let what was pushed to this machine survive a power cut: git flushes files when it is told to, but never the
