@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _SHOWN = 10
 """How many of those that are in doubt are named in the end."""
 
+_ATTEMPTS = 50
+"""How often to plan anew when others were quicker, before that is told instead."""
+
 DOWNLOADS = Path("exports")
 """Where files go, relative to the working directory."""
 
@@ -127,13 +130,14 @@ class _Apply:
             self.desired = self.wiring.desired()
         project = self.wiring.project() if self.desired is None else self.desired.project
         with closing(self.wiring.backend(project)) as backend:
-            while True:
+            for left in reversed(range(_ATTEMPTS)):
                 try:
                     return self._attempt(backend, saved, project)
                 except Conflict as error:  # only the lease, before anything is sent, says that the plan has aged
-                    if saved is not None:
+                    if saved is not None or not left:
                         raise
                     self.talk.note(f"planning again: {error.message}")
+            raise AssertionError("the last attempt returns or raises")
 
     def _attempt(self, backend: Backend, saved: Plan | None, project: Project) -> int:
         """Plan on the state as it is now, ask, and perform that; raises Conflict when others were quicker."""
