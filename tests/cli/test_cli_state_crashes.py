@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import state_moments
 from backend_urls import BACKENDS, place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killer import Killer, Ran, killer
 from whole_logs import (
-    DRIVER,
     LOG,
     NEW,
     OLD,
@@ -58,57 +57,32 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
         yield made
 
 
-class Killer:
-    """Runs the program in children that are killed at chosen moments."""
+@dataclass(frozen=True)
+class Here:
+    """Runs the program in the project's folder, killed or not."""
 
-    def __init__(self, cli: Any) -> None:
-        self.cli = cli
-        self.process = subprocess.Popen(
-            [sys.executable, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=cli.folder
-        )
+    cli: Any
+    child: Killer
 
-    def __call__(self, *arguments: str, kill: int | None = None) -> dict[str, Any]:
-        asked = {"arguments": arguments, "folder": str(self.cli.folder), "kill": kill}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert isinstance(answer, dict)
-        return answer
+    def __call__(self, *arguments: str, kill: int | None = None) -> Ran:
+        return self.child(arguments, self.cli.folder, kill and ("", kill))
 
     def moments(self, *arguments: str, fresh: Callable[[], None]) -> Iterator[str]:
         """Kill the same command at each of its moments, on something fresh every time; give what was about to be."""
-        number = 0
-        while True:
-            number += 1
+        for number in count(1):
             fresh()
             ran = self(*arguments, kill=number)
-            if ran["code"] == 0:
+            if ran.code == 0:
                 assert number > 10
                 return
-            assert ran["code"] == -9, ran
-            yield ran["moment"]
-
-
-@contextmanager
-def killing(cli: Any) -> Iterator[Killer]:
-    """The driver, with the environment as it is now."""
-    made = Killer(cli)
-    assert made.process.stdin is not None
-    assert made.process.stdout is not None
-    try:
-        yield made
-    finally:
-        made.process.stdin.close()
-        made.process.wait()
-        made.process.stdout.close()
+            assert ran.code == -signal.SIGKILL, ran
+            yield ran.last
 
 
 @pytest.fixture
-def killer(cli: Any, any_clock: None) -> Iterator[Killer]:
-    with killing(cli) as made:
-        yield made
+def here(cli: Any, any_clock: None) -> Iterator[Here]:
+    with killer(state_moments) as child:
+        yield Here(cli, child)
 
 
 def cleared(cli: Any, batches: int = 3) -> Callable[[], None]:
@@ -125,10 +99,10 @@ def cleared(cli: Any, batches: int = 3) -> Callable[[], None]:
     return clear
 
 
-def test_killed_at_any_moment_a_move_is_finished_by_the_next(cli: Any, killer: Killer) -> None:
+def test_killed_at_any_moment_a_move_is_finished_by_the_next(cli: Any, here: Here) -> None:
     command = ("state", "migrate", NEW, "--state", OLD)
     markers = set()
-    for moment in killer.moments(*command, fresh=cleared(cli)):
+    for moment in here.moments(*command, fresh=cleared(cli)):
         old, new = chain_of(cli).recorded, chain_of(cli, NEW).recorded
         markers.add(old.moved_to)
         if old.moved_to is None:
@@ -137,8 +111,8 @@ def test_killed_at_any_moment_a_move_is_finished_by_the_next(cli: Any, killer: K
         else:
             assert batches(cli, NEW)[: old.position - 1] == batches(cli)[:-1], moment
             assert rm(cli, "made-0", OLD).code == 5, moment
-        ran = killer(*command)
-        assert ran["code"] == 0, (moment, ran)
+        ran = here(*command)
+        assert ran.code == 0, (moment, ran)
         found = chain_of(cli, NEW).recorded
         assert (found.lease, len(found.resources)) == (None, 3), moment
         assert chain_of(cli).recorded.moved_to == NEW, moment
@@ -147,26 +121,25 @@ def test_killed_at_any_moment_a_move_is_finished_by_the_next(cli: Any, killer: K
     assert markers == {None, NEW}
 
 
-def test_killed_at_any_moment_of_a_move_somebody_can_write_in_exactly_one_place(cli: Any, killer: Killer) -> None:
-    for moment in killer.moments("state", "migrate", NEW, "--state", OLD, fresh=cleared(cli)):
+def test_killed_at_any_moment_of_a_move_somebody_can_write_in_exactly_one_place(cli: Any, here: Here) -> None:
+    for moment in here.moments("state", "migrate", NEW, "--state", OLD, fresh=cleared(cli)):
         moved = chain_of(cli).recorded.moved_to is not None
         wrote = [
-            killer("state", "rm", "blue/report/made-0", "--state", url)["code"]
-            for url in ((NEW, OLD) if moved else (OLD,))
+            here("state", "rm", "blue/report/made-0", "--state", url).code for url in ((NEW, OLD) if moved else (OLD,))
         ]
         assert wrote == ([0, 5] if moved else [0]), moment
 
 
-def test_killed_at_any_moment_an_archive_is_finished_by_the_next(cli: Any, killer: Killer) -> None:
+def test_killed_at_any_moment_an_archive_is_finished_by_the_next(cli: Any, here: Here) -> None:
     command = ("state", "archive", "one", "--state", OLD)
     trimmed = set()
-    for moment in killer.moments(*command, fresh=cleared(cli)):
+    for moment in here.moments(*command, fresh=cleared(cli)):
         first = verify(cli).json["first"]
         trimmed.add(first == 1)
         together = verify(cli) if first == 1 else verify(cli, "--archive", "one")
         assert (together.code, together.json["first"], together.json["resources"]) == (0, 1, 3), moment
-        ran = killer(*command)
-        assert ran["code"] == 0, (moment, ran)
+        ran = here(*command)
+        assert ran.code == 0, (moment, ran)
         found = verify(cli, "--archive", "one").json
         assert (found["first"], found["resources"], found["damage"]) == (1, 3, None), moment
         assert verify(cli).json["first"] > 3, moment
@@ -174,7 +147,7 @@ def test_killed_at_any_moment_an_archive_is_finished_by_the_next(cli: Any, kille
     assert trimmed == {True, False}
 
 
-def test_killed_at_any_moment_a_restore_is_finished_by_the_next(cli: Any, killer: Killer) -> None:
+def test_killed_at_any_moment_a_restore_is_finished_by_the_next(cli: Any, here: Here) -> None:
     grow(cli, 6)
     record(cli, LeaseTaken("r1", AT, Holder("ann", "build-1", "", "apply"), "2999-01-01T00:01:00Z"))
     assert export(cli, "out").code == 0
@@ -184,12 +157,12 @@ def test_killed_at_any_moment_a_restore_is_finished_by_the_next(cli: Any, killer
         (cli.folder / "new.db").unlink(missing_ok=True)
 
     command = ("state", "migrate", NEW, "--from", "out")
-    for moment in killer.moments(*command, fresh=clear):
-        ran = killer(*command)
-        if ran["code"] == 5:  # it had ended, but for saying so
-            assert "gone on by itself" in ran["err"], (moment, ran)
+    for moment in here.moments(*command, fresh=clear):
+        ran = here(*command)
+        if ran.code == 5:  # it had ended, but for saying so
+            assert "gone on by itself" in ran.err, (moment, ran)
         else:
-            assert ran["code"] == 0, (moment, ran)
+            assert ran.code == 0, (moment, ran)
         assert chain_of(cli, NEW).recorded.lease is None, moment
         assert rm(cli, "made-0", NEW).code == 0, moment
     assert (cli.folder / "out").read_bytes() == kept
@@ -209,9 +182,9 @@ def test_killed_on_the_way_to_any_backend_a_move_is_finished_by_the_next(
             for name, value in there.environment.items():
                 patch.setenv(name, value)
             command = ("state", "migrate", there.url, "--state", OLD)
-            with killing(cli) as killer:
-                ran = killer(*command, kill=number)
-            where = ran["moment"]
+            with killer(state_moments) as child:
+                ran = Here(cli, child)(*command, kill=number)
+            where = ran.last
             again = migrate(cli, there.url)
             assert again.code == 0, (where, again)
             with closing(open_backend(there.url, LOG)) as new:
@@ -219,7 +192,7 @@ def test_killed_on_the_way_to_any_backend_a_move_is_finished_by_the_next(
                 assert [batch for _, batch in new.read(WHOLE)[1]][: len(copied)] == copied, where
                 assert load(new).recorded.lease is None, where
             assert rm(cli, "made-0", there.url).code == 0, where
-        if ran["code"] == 0:
+        if ran.code == 0:
             return
         number += step
 

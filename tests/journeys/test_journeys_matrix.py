@@ -3,7 +3,7 @@
 A moment is before or after an append to the log, or before or after a request to a service (`killing`).  The work
 has every kind and every action: creates of one and of two steps, updates, deletes, what is detached, exports that run
 once, by schedule, for new content, what is recorded only, and what is forgotten.  RECONCILER_MATRIX=1 visits every
-moment on every backend; the default visits every one on SQLite's and, from a random start, every few on the others.
+moment on every backend; the default visits every one on SQLite's, and on the others some of each kind.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
+import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import killing
 import pytest
 from backend_urls import BACKENDS, place
+from killer import Killer, Moment, Ran, killer
+from killing import KINDS
 
 from reconciler.sandbox.store import Store
 from reconciler.state.backends import WHOLE, open_backend
 
-DRIVER = Path(__file__).resolve().parents[1] / "support" / "killing.py"
+FEW = 9  # of how many moments of a kind one is visited
 EVERYTHING = bool(os.environ.get("RECONCILER_MATRIX"))
 QUICK = ("--poll-interval", "0.01", "--concurrency", "2", "--settle-delay", "0")
 
@@ -118,18 +119,10 @@ PHASES = {
 
 
 @dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-    moment: str
-
-
-@dataclass
 class Trial:
     """One project in one folder, with a log of its own in the storage that all trials share."""
 
-    ask: Callable[..., Ran]
+    child: Killer
     folder: Path
     state: str
 
@@ -140,12 +133,12 @@ class Trial:
         (folder / "reconciler.yaml").write_text(project)
         (folder / "all.yaml").write_text(text)
 
-    def __call__(self, *arguments: str, kill: int | None = None) -> Ran:
-        ran = self.ask([*arguments, "--sandbox", "--state", self.state], str(self.folder), kill)
+    def __call__(self, *arguments: str, kill: Moment | None = None) -> Ran:
+        ran = self.child([*arguments, "--sandbox", "--state", self.state], self.folder, kill)
         assert "Traceback" not in ran.err, ran.err
         return ran
 
-    def apply(self, kill: int | None = None) -> Ran:
+    def apply(self, kill: Moment | None = None) -> Ran:
         return self("apply", "--yes", "--allow-deletes", "9", *QUICK, kill=kill)
 
     def sandbox(self) -> Store:
@@ -178,50 +171,25 @@ class Trial:
             verdict = unknown[0] if unknown else "absent"
             self("state", "settle", doubt["address"], "--as", verdict)
 
-    def killed(self, phase: Phase, moment: int) -> str:
-        """Apply, killed at a moment, and see that the next apply makes it right; what the moment was, "" for none."""
+    def killed(self, phase: Phase, kill: Moment | None) -> Ran:
+        """Apply, killed at a moment or never, see that the next apply makes it right, and return what the first did."""
         for text in phase.earlier:
             self.declare(text)
             assert self.apply().code == 0
         self.declare(phase.manifests)
-        first = self.apply(kill=moment)
+        first = self.apply(kill=kill)
+        at = first.last
         if first.code >= 0:
             assert first.code == 0, first.err
         again = self.apply()
         if again.code == 7:
             self.settle_exports()
             again = self.apply()
-        assert again.code == 0, (first.moment, again.err)
-        assert self.objects() == dict.fromkeys(phase.objects, 1), first.moment
-        assert len(self.exports()) == phase.exports, first.moment
-        assert self("plan", "--detailed-exitcode").code == 0, first.moment
-        return first.moment
-
-
-@contextmanager
-def driver(variables: Mapping[str, str]) -> Iterator[Callable[..., Ran]]:
-    """Asks a process of `killing`, with these variables in its environment."""
-    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, DRIVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**environment, **variables},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def asked(arguments: Sequence[str], folder: str, kill: int | None) -> Ran:
-        process.stdin.write(json.dumps({"arguments": arguments, "folder": folder, "kill": kill}) + "\n")
-        process.stdin.flush()
-        answer: dict[str, Any] = json.loads(process.stdout.readline())
-        return Ran(**answer)
-
-    yield asked
-    process.stdin.close()
-    process.wait(timeout=20)
-    process.stdout.close()
+        assert again.code == 0, (at, again.err)
+        assert self.objects() == dict.fromkeys(phase.objects, 1), at
+        assert len(self.exports()) == phase.exports, at
+        assert self("plan", "--detailed-exitcode").code == 0, at
+        return first
 
 
 def world() -> Counter[str]:
@@ -243,14 +211,19 @@ WORLD = world()
 def test_killed_anywhere_the_next_apply_makes_it_right(
     backend: str, phase: Phase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = 1 if EVERYTHING or backend == "sqlite" else 9
-    seen, moment = [], random.randint(1, every)
-    with place(backend, tmp_path) as (state, variables), driver(variables) as ask:
+    every = 1 if EVERYTHING or backend == "sqlite" else FEW
+    with place(backend, tmp_path) as (state, variables), monkeypatch.context() as patch:
         for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        while not seen or seen[-1]:
-            folder = tmp_path / f"t{random.randrange(2**40)}-{moment}"
-            seen.append(Trial(ask, folder, state).killed(phase, moment))
-            moment += every
-    words = " ".join(seen)
-    assert all(word in words for word in ("before append", "after append", "before request", "after request"))
+            patch.setenv(name, value)
+        with killer(killing) as child:
+
+            def trial(kill: Moment | None) -> Ran:
+                return Trial(child, tmp_path / f"t{random.randrange(2**40)}", state).killed(phase, kill)
+
+            whole = trial(None).moments
+            for kind in KINDS:
+                passed = sum(moment.startswith(kind) for moment in whole)  # not always as many: appends are grouped
+                begin = random.randint(1, min(every, passed // 2))
+                ended = [trial((kind, number)) for number in range(begin, passed + 1, every)]
+                assert ended[0].code == -signal.SIGKILL, kind
+                assert ended[0].last.startswith(kind), ended[0]

@@ -1,10 +1,10 @@
 """A process that runs the program in children and kills them at chosen moments: `python killing.py`.
 
-It reads and writes JSON lines.  Each request is `{"arguments", "folder", "kill": N or null}`; the answer is
-`{"code", "out", "err", "moment"}`: the exit code (negative: the signal), what was written, and what was about to happen
-when it was killed.  Moments are counted over everything that leaves a trace outside the process: before and after each
-append to the log, and before and after each request to a service, when the service has done it and its answer is not
-yet known.
+It reads and writes JSON lines.  Each request is `{"arguments", "folder", "kill": [KIND, N] or null}`; the answer is
+`{"code", "out", "err", "moments"}`: the exit code (negative: the signal), what was written, and the moments that it
+passed, of which the last is the one at which it was killed.  KIND is "" when all are counted.  Everything that leaves
+a trace outside the process has moments: before and after each append to the log, and before and after each request to a
+service, when the service has done it and its answer is not yet known.
 
 Children are forked from one process that has everything imported, for a kill at every moment of a run needs hundreds.
 """
@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,21 @@ spec: {pipeIds: [301000001], columns: [title]}
 """
 
 
-class Moments:
-    """Counts moments, and ends the process at the one that was chosen."""
+KINDS = ("before append", "after append", "before request", "after request")
 
-    def __init__(self, chosen: int | None, note: int) -> None:
+
+class Moments:
+    """Notes moments, and ends the process at the one that was chosen: a kind, and which of its moments."""
+
+    def __init__(self, chosen: tuple[str, int] | None, note: int) -> None:
         self.chosen = chosen
-        self.count = 0
+        self.count = Counter[str]()
         self.note = note
 
-    def passes(self, what: str) -> None:
-        self.count += 1
-        if self.count == self.chosen:
-            os.write(self.note, what.encode())
+    def passes(self, kind: str, what: object = "") -> None:
+        self.count.update([kind, ""])
+        os.write(self.note, f"{kind} {what}\n".encode())
+        if self.chosen in [(kind, self.count[kind]), ("", self.count[""])]:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -59,9 +63,9 @@ class KilledBackend:
 
     def append(self, position: int, batch: bytes) -> None:
         types = [entry["type"] for entry in json.loads(batch)["entries"]]
-        self._moments.passes(f"before append {position}: {types}")
+        self._moments.passes("before append", f"{position}: {types}")
         self._inner.append(position, batch)
-        self._moments.passes(f"after append {position}: {types}")
+        self._moments.passes("after append", f"{position}: {types}")
 
 
 def arm(moments: Moments) -> None:
@@ -82,9 +86,9 @@ def arm(moments: Moments) -> None:
             async def keep(message: Any) -> None:
                 parts.append(message)
 
-            moments.passes(f"before request {scope['path']}")
+            moments.passes("before request", scope["path"])
             await app(scope, receive, keep)
-            moments.passes(f"after request {scope['path']}")
+            moments.passes("after request", scope["path"])
             for part in parts:
                 await send(part)
 
@@ -94,7 +98,7 @@ def arm(moments: Moments) -> None:
     server.create_app = create_app  # type: ignore[assignment]
 
 
-def child(arguments: list[str], folder: str, kill: int | None, files: tuple[int, int, int]) -> int:
+def child(arguments: list[str], folder: str, kill: tuple[str, int] | None, files: tuple[int, int, int]) -> int:
     """Run the program in a forked child; its exit code, negative for the signal that ended it."""
     pid = os.fork()
     if pid == 0:
@@ -145,11 +149,12 @@ def main() -> None:
             tempfile.TemporaryFile("w+") as at,
         ):
             files = (told.fileno(), err.fileno(), at.fileno())
-            code = child(asked["arguments"], asked["folder"], asked["kill"], files)
-            answer = {"code": code}
-            for name, file in (("out", told), ("err", err), ("moment", at)):
+            kill = tuple(asked["kill"]) if asked["kill"] else None
+            answer: dict[str, Any] = {"code": child(asked["arguments"], asked["folder"], kill, files)}
+            for name, file in (("out", told), ("err", err), ("moments", at)):
                 file.seek(0)
                 answer[name] = file.read()
+            answer["moments"] = answer["moments"].splitlines()
         out.write(json.dumps(answer) + "\n")
         out.flush()
 

@@ -11,14 +11,14 @@ class KilledPlace(killing.KilledBackend):
     """A backend of which everything that changes something is a moment."""
 
     def checkpoint(self, position: int, snapshot: bytes) -> None:
-        self._moments.passes(f"before checkpoint {position}")
+        self._moments.passes("before checkpoint", position)
         self._inner.checkpoint(position, snapshot)
-        self._moments.passes(f"after checkpoint {position}")
+        self._moments.passes("after checkpoint", position)
 
     def trim(self, position: int) -> None:
-        self._moments.passes(f"before trim {position}")
+        self._moments.passes("before trim", position)
         self._inner.trim(position)
-        self._moments.passes(f"after trim {position}")
+        self._moments.passes("after trim", position)
 
 
 def arm(moments: killing.Moments) -> None:

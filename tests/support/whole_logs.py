@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,6 @@ spec:
   title: Test sales
   dataSources: [{filters: {done: false}}]
 """
-DRIVER = Path(__file__).resolve().parent / "state_moments.py"
 LOG = "acme/default"
 OLD = "sqlite:old.db"
 NEW = "sqlite:new.db"
