@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 
 class Wiring:
-    """Builds what the use cases need, on first use.  Nothing here has effects until asked for."""
+    """Builds what the use cases need, on first use.  Nothing here has effects until asked for.
+
+    `note` gets sentences for people about what is waited for.
+    """
 
     lease_seconds = 60.0
     """How long a lease lasts from each renewal."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, note: Callable[[str], None] = lambda said: None) -> None:
         self.settings = settings
+        self.note = note
 
     @cached_property
     def clock(self) -> SystemClock:
@@ -110,13 +114,16 @@ class Wiring:
         return read_project(self.settings.folder)
 
     def backend(self, project: Project) -> Backend:
-        """The storage of this project's and environment's log."""
+        """The storage of this project's and environment's log; `note` is told when it does not answer at once."""
         from reconciler.state.backends import open_backend
+        from reconciler.state.patience import Greeted
 
         log = f"{project.name}/{self.settings.environment}"
         if self.settings.sandbox:
-            return open_backend(self.settings.state or SANDBOX_STATE, f"sandbox:{log}")
-        return open_backend(self.settings.state or project.state or DEFAULT_STATE, log)
+            opened = open_backend(self.settings.state or SANDBOX_STATE, f"sandbox:{log}")
+        else:
+            opened = open_backend(self.settings.state or project.state or DEFAULT_STATE, log)
+        return Greeted(opened, note=self.note)
 
     def lease(
         self,

@@ -117,7 +117,7 @@ def command(
         talk = Conversation(
             show=show, confirm=lambda: yes or confirmed("Perform this plan?"), emit=emit, note=note, doubts=show_doubts
         )
-        return apply(Wiring(chosen), orders, talk)
+        return apply(Wiring(chosen, note), orders, talk)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import colored, common, formats, given, option, settings
+from reconciler.cli.options import colored, common, formats, given, note, option, settings
 
 if TYPE_CHECKING:
     from reconciler.app.history.query import Query
@@ -53,7 +53,7 @@ def command(
     from reconciler.app.history.query import Query, moment
     from reconciler.app.wiring import Wiring
 
-    wiring = Wiring(settings())
+    wiring = Wiring(settings(), note)
     now = wiring.clock.wall()
     query = Query(
         addresses=address,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.options import colored, common, detail, formats, option, settings
+from reconciler.cli.options import colored, common, detail, formats, note, option, settings
 from reconciler.cli.options import retarget as retarget_option
 from reconciler.cli.options import select as select_option
 from reconciler.cli.options import timeout as timeout_option
@@ -57,7 +57,7 @@ def command(
     from reconciler.app import plan as use_case
     from reconciler.app.wiring import Wiring
 
-    wiring = Wiring(settings())
+    wiring = Wiring(settings(), note)
     make: Callable[..., Coroutine[Any, Any, Planned]] = use_case.plan
     if rollback_to is not None:
         from reconciler.app import rollback

@@ -44,5 +44,5 @@ def command(address: str, format_: str) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    found = reading.resource(Wiring(settings()), address, declared=True, note=note)
+    found = reading.resource(Wiring(settings(), note), address, declared=True, note=note)
     click.echo(renderer("resource", format_)(found), nl=False)

@@ -12,9 +12,9 @@ class Options:
     `concurrency` is the number of mutations in flight at most (at least 1).  `wait` False leaves exports
     running; `deadline` is how long one is waited for whose spec says nothing about it, `poll_interval` the first pause
     between two questions about it, `abandon_after` the age at which one is given up that still is processing, or whose
-    status or file cannot be had.  `settle_delay` is the age at which a doubtful mutation that left no trace
-    is believed not to have happened.  `accept_drift` changes and deletes live objects without looking at
-    them first.
+    status or file cannot be had.  `settle_delay` is how long a doubtful mutation that left no trace
+    is waited for before it is believed not to have happened.  `accept_drift` changes and deletes live objects without
+    looking at them first.
     """
 
     concurrency: int = 10

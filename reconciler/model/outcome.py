@@ -69,7 +69,9 @@ Outcome: TypeAlias = Done | Refused | Doubtful
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A look-up found no trace of a doubtful mutation."""
+    """A look-up found no trace of a doubtful mutation; `ahead` is by how many seconds the service's clock is ahead."""
+
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -52,8 +53,8 @@ class Log:
     checkpoints together stay in proportion to the log.  `monotonic` counts seconds by a clock that nobody sets;
     `broken` is the last lease that somebody else was seen to take away.
 
-    A storage that does not answer while something is written is asked again for `patience` seconds, of which `note`
-    gets a sentence; `chance` gives numbers from 0 to 1.
+    A storage that was read and does not answer any more is asked again for `patience` seconds, of which `note` gets a
+    sentence; `chance` gives numbers from 0 to 1.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Log:
         self._opened = False
         self._held: Fence | None = None
         self.broken: LeaseBroken | None = None
-        self._patience = Patience(clock, monotonic, seconds=patience, chance=chance, note=note)
+        self._patient = partial(Patience, seconds=patience, note=note, monotonic=monotonic, chance=chance)
+        self._patience = self._patient()
         self._facts: dict[asyncio.Future[None], tuple[Entry, ...]] = {}
         self._waiting: list[_Call] = []
         self._writer: asyncio.Task[None] | None = None
@@ -105,8 +107,18 @@ class Log:
 
     async def refresh(self) -> None:
         """Fold what others have appended; opens the log if that has not been done."""
+        patience = self._patient()
         async with self._busy:
-            await self._refresh()
+            while True:
+                try:
+                    await self._refresh()
+                except Unreachable as error:
+                    if not self._opened:
+                        raise
+                    await self._clock.sleep(patience.pause(error))
+                else:
+                    patience.answered()
+                    return
 
     async def _refresh(self) -> None:
         if self._opened:
@@ -258,7 +270,7 @@ class Log:
                 self._fence(call.entries)
             except Locked:
                 continue
-            await self._patience.pause(error)
+            await self._clock.sleep(self._patience.pause(error))
             return
         raise error
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import time
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from reconciler.model.errors import Unreachable
-from reconciler.model.ports import Clock
+from reconciler.model.ports import Backend
+from reconciler.state.ticks import ticks
 
 PATIENCE: Final = 45.0
 """Seconds: less than a lease lasts."""
+
+FIRST_PATIENCE: Final = 10.0
+"""Seconds, for a storage that has not answered yet: perhaps it is not the right one."""
 
 _FIRST: Final = 0.25
 _LONGEST: Final = 4.0
@@ -24,24 +30,22 @@ class Patience:
 
     def __init__(
         self,
-        clock: Clock,
-        ticks: Callable[[], float],
         *,
         seconds: float,
-        chance: Callable[[], float],
         note: Callable[[str], None],
+        monotonic: Callable[[], float] = ticks,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        self._clock = clock
-        self._ticks = ticks
+        self._monotonic = monotonic
         self._seconds = seconds
         self._chance = chance
         self._note = note
         self._since: float | None = None
         self._pause = _FIRST
 
-    async def pause(self, error: Unreachable) -> None:
-        """Return when the storage may be asked again; raises `error` when that has gone on for long enough."""
-        now = self._ticks()
+    def pause(self, error: Unreachable) -> float:
+        """Seconds to sleep before the storage is asked again; raises `error` when that has gone on for long enough."""
+        now = self._monotonic()
         if self._since is None:
             self._since, self._pause = now, _FIRST
             if self._seconds > 0:
@@ -50,10 +54,48 @@ class Patience:
         if left <= 0:
             raise error
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST)
-        await self._clock.sleep(min(pause * (0.5 + self._chance() / 2), left))
+        return min(pause * (0.5 + self._chance() / 2), left)
 
     def answered(self) -> None:
         """The storage does what it is asked; from now on it has all the time again."""
         if self._since is not None:
             self._since = None
             self._note("The state answers again.")
+
+
+class Greeted:
+    """A backend that is asked again while it has not answered a read yet; a Backend.
+
+    From its first answer on every failure passes: whoever writes has patience of its own, and knows what must not be
+    done twice.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        note: Callable[[str], None],
+        seconds: float = FIRST_PATIENCE,
+        monotonic: Callable[[], float] = ticks,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._backend = backend
+        self._patience: Patience | None = Patience(seconds=seconds, note=note, monotonic=monotonic)
+        self._sleep = sleep
+        self.append = backend.append
+        self.checkpoint = backend.checkpoint
+        self.trim = backend.trim
+        self.close = backend.close
+
+    def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
+        """As the port says."""
+        while self._patience is not None:
+            try:
+                found = self._backend.read(after)
+            except Unreachable as error:
+                self._sleep(self._patience.pause(error))
+            else:
+                self._patience.answered()
+                self._patience = None
+                return found
+        return self._backend.read(after)

@@ -669,6 +669,25 @@ def test_a_network_that_is_lost_while_mutations_are_in_flight(program: Program, 
     two(program)
 
 
+@pytest.mark.parametrize("backend", backend_urls.SERVED)
+def test_a_network_that_is_not_there_when_it_begins(program: Program, tmp_path: Path, backend: str) -> None:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with backend_urls.unruly(backend, folder) as unruly:
+        url, variables = unruly.place.url, dict(unruly.place.environment)
+        for command in (("apply", "--sandbox", "--yes"), ("state", "list", "--sandbox")):
+            with unruly.cut():
+                process = start(program, *command, "--state", url, **variables)
+                assert process.stderr is not None
+                said = process.stderr.readline()
+                assert said.rstrip().endswith("Trying again for 10 s."), (said, finished(process))
+            code, told = finished(process)
+            assert code == 0, told
+            assert "The state answers again." in told
+        settled(program, "--state", url, **variables)
+    two(program)
+
+
 def test_the_journey_of_a_newcomer_to_the_rescue(program: Program) -> None:
     """With the default state the command needs nothing but what the hint says."""
     delay(program, 1)

@@ -10,7 +10,7 @@ import engine_fakes as fakes
 import pytest
 from engine_fakes import Crash, Fault, World, create, delete, kinds, update
 
-from reconciler.engine import timing
+from reconciler.engine import settle, timing
 from reconciler.model.entry import LeaseBroken
 from reconciler.model.errors import CredentialError, Unavailable
 
@@ -52,19 +52,35 @@ def test_absence_is_believed_only_after_the_delay_and_a_second_look() -> None:
     ]
 
 
-def test_only_the_remainder_is_waited_for() -> None:
-    world = crashed(Fault.LOSE)
-    world.clock.time += timedelta(seconds=30)
+OLD = timedelta(seconds=settle.CLOCKS_APART + 41)
+
+
+def test_a_doubt_of_another_clock_is_waited_for_before_our_own_eyes() -> None:
+    world = crashed(Fault.COMMIT_LATE)
+    behind = timedelta(seconds=300)  # the clock of whoever sent it: the request is still under way
+    world.clock.time += behind
+    world.service.late = [(due + behind, request) for due, request in world.service.late]
     asyncio.run(world.recover())
-    assert world.clock.slept == [10.0]
+    assert world.clock.slept == [40.0]
+    assert set(world.recorded.resources) == {fakes.address("a0")}
+    assert len(world.service.objects) == 1
 
 
-def test_an_old_doubt_needs_one_look() -> None:
+def test_what_is_older_than_clocks_are_apart_needs_one_look() -> None:
     world = crashed(Fault.LOSE)
-    world.clock.time += timedelta(seconds=40)
+    world.clock.time += OLD
     asyncio.run(world.recover())
     assert (world.clock.slept, len(world.provider.looked)) == ([], 1)
     assert world.recorded.in_doubt == {}
+
+
+@pytest.mark.parametrize(("ahead", "waits"), [(-3600.0, [40.0]), (3600.0, []), (0.0, [])])
+def test_what_looks_old_only_by_our_own_clock_is_waited_for(ahead: float, waits: list[float]) -> None:
+    world = crashed(Fault.LOSE)
+    world.provider.ahead = ahead
+    world.clock.time += OLD
+    asyncio.run(world.recover())
+    assert (world.clock.slept, world.recorded.in_doubt) == (waits, {})
 
 
 def test_what_arrives_during_the_delay_is_found() -> None:
@@ -188,17 +204,16 @@ def test_a_doubt_that_is_dated_ahead_is_waited_for_no_longer_than_the_delay() ->
     assert (world.clock.slept, world.recorded.in_doubt) == ([40.0], {})
 
 
-def test_what_a_dead_run_left_is_waited_for_from_when_its_lease_was_broken() -> None:
+def test_what_a_dead_run_left_is_as_old_as_the_end_of_its_lease() -> None:
     world = World()
     world.process(faults={1: Fault.CRASH_BEFORE})
     with pytest.raises(Crash):
         asyncio.run(world.apply(create("a", {})))
-    world.clock.time += timedelta(seconds=100)
+    world.clock.time += OLD
     world.log.batches.append([LeaseBroken("r1", timing.wall(world.clock), "r2", "its process is gone")])
     world.process()
-    world.clock.time += timedelta(seconds=1)
     asyncio.run(world.recover())
-    assert (world.clock.slept, world.recorded.in_doubt) == ([39.0], {})
+    assert (world.clock.slept, world.recorded.in_doubt) == ([40.0], {})
 
 
 def test_without_a_delay_what_a_dead_run_left_is_settled_at_once() -> None:

@@ -30,6 +30,7 @@ from reconciler.model.values import Address
 from reconciler.state.backends.sqlite import SqliteBackend
 from reconciler.state.lease import Lease
 from reconciler.state.log import Log, read
+from reconciler.state.patience import Greeted
 from reconciler.state.rescue import facts
 
 Act = Callable[[], None]
@@ -540,3 +541,65 @@ def test_facts_are_what_nobody_can_find_out_again() -> None:
     assert facts(record_only) == ()
     assert facts([Forgotten("r", "t", intended(1).address), LeaseReleased("r", "t")]) == ()
     assert facts([intended(1), applied(2), RunFinished("r", "t", 0)]) == (applied(2), RunFinished("r", "t", 0))
+
+
+def greeted(cable: Cable, clock: Quick, notes: list[str]) -> Greeted:
+    def sleep(seconds: float) -> None:
+        asyncio.run(clock.sleep(seconds))
+
+    return Greeted(cable, note=notes.append, monotonic=clock.monotonic, sleep=sleep)
+
+
+def test_a_storage_that_has_not_answered_yet_is_asked_again(cable: Cable, clock: Quick, notes: list[str]) -> None:
+    backend = greeted(cable, clock, notes)
+    backend.append(1, b"batch")
+    cable.break_down()
+    clock.slept = lambda: None if clock.ticks < 3 else cable.repair()
+    assert list(backend.read(0)[1]) == [(1, b"batch")]
+    assert clock.ticks >= 3
+    assert notes == [
+        "The state in the cloud does not answer. Trying again for 10 s.",
+        "The state answers again.",
+    ]
+
+
+def test_a_storage_that_never_answers_is_given_up(cable: Cable, clock: Quick, notes: list[str]) -> None:
+    cable.break_down()
+    with pytest.raises(Unreachable, match="does not answer"):
+        greeted(cable, clock, notes).read(0)
+    assert clock.ticks == 10
+    assert len(notes) == 1
+
+
+def test_a_storage_that_has_answered_is_taken_at_its_word(cable: Cable, clock: Quick, notes: list[str]) -> None:
+    backend = greeted(cable, clock, notes)
+    backend.read(0)
+    cable.break_down()
+    with pytest.raises(Unreachable):
+        backend.read(0)
+    assert (clock.pauses, notes) == ([], [])
+
+
+async def test_a_log_that_is_only_read_on_is_asked_again(
+    log: Log, opened: Callable[[], Cable], cable: Cable, clock: Quick, notes: list[str]
+) -> None:
+    await log.refresh()
+    await Log(opened(), clock).record([intended(1)])
+    cable.break_down()
+    clock.slept = lambda: None if clock.ticks < 30 else cable.repair()
+    await log.refresh()
+    assert set(log.recorded.in_doubt) == {"o1"}
+    assert notes[-1] == "The state answers again."
+    cable.break_down()
+    clock.slept = lambda: None
+    began = clock.ticks
+    with pytest.raises(Unreachable):
+        await log.refresh()
+    assert clock.ticks == began + 45
+
+
+async def test_a_log_that_was_never_read_is_given_up_at_once(log: Log, cable: Cable, clock: Quick) -> None:
+    cable.break_down()
+    with pytest.raises(Unreachable):
+        await log.refresh()
+    assert clock.pauses == []

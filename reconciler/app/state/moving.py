@@ -46,7 +46,7 @@ async def migrate(wiring: Wiring, url: str, *, old: str = "", note: Note) -> JSO
     from reconciler.state.log import Log
 
     here, project = _former(wiring, old)
-    there = Wiring(replace(wiring.settings, state=url))
+    there = Wiring(replace(wiring.settings, state=url), wiring.note)
     name, former = log_name(there, wiring.project()), log_name(here, project)
     target = shown(url) if name == former else f"{shown(url)}, log {name}"
     with ExitStack() as stack:
@@ -80,7 +80,7 @@ async def restore(wiring: Wiring, url: str, file: Path, *, note: Note) -> JSONOb
     from reconciler.state.log import Log
     from reconciler.state.watch import broken
 
-    there = Wiring(replace(wiring.settings, state=url))
+    there = Wiring(replace(wiring.settings, state=url), wiring.note)
     exported = ExportedLog(file)
     await stepwise(behind(exported, Chain()))
     with closing(there.backend(wiring.project())) as target:
@@ -101,7 +101,7 @@ def _former(wiring: Wiring, old: str) -> tuple[Wiring, Project]:
     name, slash, environment = old.partition("/")
     if not (name and slash and environment) or "/" in environment:
         raise Usage(f"{old!r} names no log", "write PROJECT/ENVIRONMENT")
-    return Wiring(replace(wiring.settings, environment=environment)), replace(project, name=name)
+    return Wiring(replace(wiring.settings, environment=environment), wiring.note), replace(project, name=name)
 
 
 async def _move(here: Wiring, log: Log, copy: _Copy, note: Note) -> str:

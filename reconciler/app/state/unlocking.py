@@ -25,7 +25,7 @@ async def unlock(wiring: Wiring, confirm: Callable[[str], bool]) -> Lease | None
     from reconciler.state.watch import broken, facts
 
     with closing(wiring.backend(wiring.project())) as backend:
-        log = Log(backend, wiring.clock)
+        log = Log(backend, wiring.clock, note=wiring.note)
         await log.refresh()
         lease = log.recorded.lease
         if lease is None:

@@ -25,7 +25,7 @@ def mv(format_: str, source: str, target: str) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    done = asyncio.run(editing.move(Wiring(settings()), source, target, note=note))
+    done = asyncio.run(editing.move(Wiring(settings(), note), source, target, note=note))
     click.echo(renderer("edit", format_)(done), nl=False)
 
 
@@ -46,5 +46,5 @@ def rm(format_: str, addresses: tuple[str, ...]) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    done = asyncio.run(editing.remove(Wiring(settings()), addresses, note=note))
+    done = asyncio.run(editing.remove(Wiring(settings(), note), addresses, note=note))
     click.echo(renderer("edit", format_)(done), nl=False)

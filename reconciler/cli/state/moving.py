@@ -29,7 +29,7 @@ def export(format_: str, file: Path, force: bool) -> None:
 
     piped = str(file) == "-"
     write = (lambda line: sys.stdout.write(line.decode("ascii"))) if piped else None
-    done, damage = exporting.export(Wiring(settings()), file, replace=force, write=write)
+    done, damage = exporting.export(Wiring(settings(), note), file, replace=force, write=write)
     click.echo(renderer("exported", format_)(done), nl=False, err=piped)
     if damage is not None:
         raise damage
@@ -53,7 +53,7 @@ def archive(format_: str, file: Path) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    done = asyncio.run(exporting.archive(Wiring(settings()), file, note=note))
+    done = asyncio.run(exporting.archive(Wiring(settings(), note), file, note=note))
     click.echo(renderer("archive", format_)(done), nl=False)
 
 
@@ -85,7 +85,7 @@ def migrate(format_: str, url: str, old: str, file: Path | None) -> None:
 
     if file is not None and old:
         raise click.UsageError("--from and --from-log exclude each other")
-    wiring = Wiring(settings())
+    wiring = Wiring(settings(), note)
     if file is None:
         done = asyncio.run(moving.migrate(wiring, url, old=old, note=note))
     else:

@@ -18,7 +18,7 @@ def list_(format_: str) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    wiring = Wiring(settings())
+    wiring = Wiring(settings(), note)
     known = reading.recorded(wiring, note)
     click.echo(renderer("state", format_)(known), nl=False)
     if format_ == "text":
@@ -35,4 +35,4 @@ def show(address: str, format_: str) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    click.echo(renderer("resource", format_)(reading.resource(Wiring(settings()), address, note=note)), nl=False)
+    click.echo(renderer("resource", format_)(reading.resource(Wiring(settings(), note), address, note=note)), nl=False)

@@ -27,7 +27,7 @@ def import_rescue(format_: str, file: Path) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render.escape import plain
 
-    made = asyncio.run(rescue.take(Wiring(settings()), file, note=note))
+    made = asyncio.run(rescue.take(Wiring(settings(), note), file, note=note))
     if format_ == "json":
         click.echo(json.dumps(made.to_json()))
         return

@@ -44,7 +44,7 @@ def settle(format_: str, address: str | None, verdict: str | None, timeout: floa
 
     if (address is None) != (verdict is None):
         raise click.UsageError("ADDRESS and --as belong together; without both, everything is looked up")
-    wiring = Wiring(settings())
+    wiring = Wiring(settings(), note)
     candidates: Candidates = {}
     if address is not None and verdict is not None:
         asyncio.run(settling.decide(wiring, address, verdict, note=note))

@@ -30,7 +30,7 @@ def unlock(format_: str, yes: bool) -> None:
         note(said)
         return True
 
-    lease = asyncio.run(unlocking.unlock(Wiring(settings()), confirm))
+    lease = asyncio.run(unlocking.unlock(Wiring(settings(), note), confirm))
     if format_ == "json":
         click.echo(json.dumps({"format": "reconciler.unlock/1", "evicted": lease and unlocking.to_json(lease)}))
     elif lease is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common, formats, option, settings
+from reconciler.cli.options import common, formats, note, option, settings
 
 
 @click.command("verify")
@@ -30,7 +30,7 @@ def verify(format_: str, file: Path | None, archives: tuple[Path, ...]) -> None:
     from reconciler.app.wiring import Wiring
     from reconciler.render import renderer
 
-    found, damage = verifying.verify(Wiring(settings()), file, archives)
+    found, damage = verifying.verify(Wiring(settings(), note), file, archives)
     click.echo(renderer("verification", format_)(found), nl=False)
     if damage is not None:
         raise damage
