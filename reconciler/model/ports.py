@@ -207,7 +207,7 @@ class Backend(Protocol):
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         """The newest checkpoint behind `after` (or None), and every batch behind that, in order.
 
-        A negative `after` leaves the checkpoint out: all batches, for whoever does not trust it.
+        A negative `after` leaves the checkpoint out, for whoever does not trust it: `~N` is every batch behind N.
         """
         ...
 

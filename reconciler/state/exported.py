@@ -113,7 +113,7 @@ class ExportedLog:
 
     def read(self, after: int) -> tuple[None, Iterator[tuple[int, bytes]]]:
         """As the port says; there are no checkpoints."""
-        return None, self._batches(self.header, after)
+        return None, self._batches(self.header, max(after, ~after))
 
     def append(self, position: int, batch: bytes) -> NoReturn:
         self._refuse()

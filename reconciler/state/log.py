@@ -15,7 +15,7 @@ from reconciler.model.errors import Conflict, Locked, StateError, Unreachable
 from reconciler.model.ports import Backend, Clock, Require
 from reconciler.model.recorded import Recorded
 from reconciler.state import codec, snapshot
-from reconciler.state.backends import WHOLE
+from reconciler.state.backends import replay
 from reconciler.state.chain import Chain, load
 from reconciler.state.fence import Fence, check_here, needs_lease
 from reconciler.state.patience import PATIENCE, Patience
@@ -318,7 +318,7 @@ class Log:
 
     async def _catch_up(self, ours: Collection[bytes] = ()) -> bool:
         """Fold what is new; True when the first of it is a batch of `ours`."""
-        rows = await asyncio.to_thread(self._behind, self._chain.end)
+        rows = await asyncio.to_thread(self._behind)
         if rows and rows[0][0] > self._chain.end + 1:
             await self._skip()
             return False
@@ -344,12 +344,9 @@ class Log:
         for call, learned in list(self._facts.items()):
             self._facts[call] = tuple(fact for fact in learned if fact not in entries)
 
-    def _behind(self, position: int) -> list[tuple[int, bytes]]:
-        """Every batch behind a position, also where a checkpoint would be shorter: one of them may be ours."""
-        found, batches = self._backend.read(position)
-        if found is None:
-            return list(batches)
-        return [row for row in self._backend.read(WHOLE)[1] if row[0] > position]
+    def _behind(self) -> list[tuple[int, bytes]]:
+        """Every batch that is new, also where a checkpoint would be shorter: one of them may be ours."""
+        return list(self._backend.read(replay(self._chain.end))[1])
 
     async def _checkpoint(self) -> None:
         size = len(self.recorded.resources) + len(self.recorded.exports)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from reconciler.model.errors import Conflict, StateError, Unreachable
 from reconciler.state import codec
+from reconciler.state.backends import WHOLE
 
 Row: TypeAlias = tuple[int, bytes]
 Found: TypeAlias = tuple[Row | None, Iterable[Row]]
@@ -36,7 +37,7 @@ class FolderBackend:
             if not there:
                 return None, ()
             found = self.kept(after)
-            behind = found[0] if found else after
+            behind = found[0] if found else max(after, ~after)
             return found, [(at, self.file(at).read_bytes()) for at in self.positions() if at > behind]
 
     def append(self, position: int, batch: bytes) -> None:
@@ -181,7 +182,7 @@ class GivesAllBatches(FolderBackend):
     """The checkpoint, and what it stands for as well."""
 
     def read(self, after: int) -> Found:
-        return super().read(after)[0], super().read(-1)[1]
+        return super().read(after)[0], super().read(WHOLE)[1]
 
 
 class LastCheckpointWins(FolderBackend):
@@ -239,12 +240,19 @@ class OfOneThread(FolderBackend):
             raise Unreachable("Somebody else's handle.", "Use your own.")
 
 
+class ReplaysEverything(FolderBackend):
+    """Without a checkpoint it always begins at the beginning."""
+
+    def read(self, after: int) -> Found:
+        return super().read(max(after, WHOLE))
+
+
 class Lazy(FolderBackend):
     """Looks for each batch when it is asked for, and takes those that are gone for never written."""
 
     def read(self, after: int) -> Found:
         found = super().read(after)[0]
-        return found, self.one_by_one(found[0] if found else max(after, 0))
+        return found, self.one_by_one(found[0] if found else max(after, ~after))
 
     def one_by_one(self, at: int) -> Iterator[Row]:
         while at < (self.end() if self.folder.exists() else 0):
@@ -419,7 +427,15 @@ MUTANTS: Final = {
     kind.__name__: kind
     for kind in (
         *(NeverEmpty, AsNames, AsText, InFrames, OverwritesWhatIsThere, BeginsAnywhere, CreatesIfAbsent, SameIsFine),
-        *(MixesLogs, GivesAllBatches, LastCheckpointWins, FromTheFuture, NoCheckpoints, ReadsItsCheckpoint),
+        *(
+            MixesLogs,
+            GivesAllBatches,
+            ReplaysEverything,
+            LastCheckpointWins,
+            FromTheFuture,
+            NoCheckpoints,
+            ReadsItsCheckpoint,
+        ),
         *(CheckpointTrims, ClosesOnce, OfOneThread, Lazy, OneReaderOnly, LooksThenWrites, AloneInItsProcess),
         *(WritesBehind, EmptyWithoutNetwork, NeverInDoubt, TriesElsewhere, SkipsWhatItCannotRead),
         *(CallsDamageTheNetwork, StumblesOverGaps, OnePage, TrimsNothing, TrimsTooMuch, TrimsLogsThatAreThere),

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,14 @@ class Moments:
         self.chosen = chosen
         self.count = Counter[str]()
         self.note = note
+        self.one = threading.Lock()  # appends and requests are made by different threads
 
     def passes(self, kind: str, what: object = "") -> None:
-        self.count.update([kind, ""])
-        os.write(self.note, f"{kind} {what}\n".encode())
-        if self.chosen in [(kind, self.count[kind]), ("", self.count[""])]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self.one:
+            self.count.update([kind, ""])
+            os.write(self.note, f"{kind} {what}\n".encode())
+            if self.chosen in [(kind, self.count[kind]), ("", self.count[""])]:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 class KilledBackend:

@@ -23,7 +23,7 @@ CAUGHT = {
     "the_first_position_of_an_empty_log_is_one": ["BeginsAnywhere"],
     "what_is_the_same_is_a_conflict_as_well": ["SameIsFine"],
     "logs_in_one_place_know_nothing_of_each_other": ["MixesLogs"],
-    "a_checkpoint_stands_for_what_is_before_it": ["GivesAllBatches"],
+    "a_checkpoint_stands_for_what_is_before_it": ["GivesAllBatches", "ReplaysEverything"],
     "the_newest_checkpoint_wins": ["LastCheckpointWins"],
     "a_checkpoint_ahead_of_the_log_is_not_given": ["FromTheFuture"],
     "what_is_closed_can_be_opened_again": ["ClosesOnce"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
@@ -33,21 +33,12 @@ def log_name(wiring: Wiring, project: Project) -> str:
     return f"sandbox:{name}" if wiring.settings.sandbox else name
 
 
-def rows(backend: Backend, after: int) -> Iterable[tuple[int, bytes]]:
-    """Every batch behind a position, 0 for all, also where a checkpoint stands for some of them."""
-    from reconciler.state.backends import WHOLE
-
-    found, batches = backend.read(after or WHOLE)
-    if found is None:
-        return batches
-    return (row for row in backend.read(WHOLE)[1] if row[0] > after)
-
-
 def behind(backend: Backend, chain: Chain) -> Iterator[Link]:
     """Give every batch behind the end of a chain, each verified and folded into it before it is given."""
+    from reconciler.state.backends import replay
     from reconciler.state.chain import Link
 
-    for position, batch in rows(backend, chain.end):
+    for position, batch in backend.read(replay(chain.end))[1]:
         try:
             entries = chain.follow(position, batch)
         except StateError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.clock import instant
-from reconciler.app.state.exporting import More, behind, log_name, rows, stepwise
+from reconciler.app.state.exporting import More, behind, log_name, stepwise
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Archived, Entry, LeaseReleased, Migrated
 from reconciler.model.errors import Conflict, StateError, Usage
@@ -134,6 +134,7 @@ async def _move(here: Wiring, log: Log, copy: _Copy, note: Note) -> str:
 def _moved(recorded: Recorded, copy: _Copy) -> str:
     """The run that moved the log there before, after a look whether it did; raises StateError when it is not there."""
     from reconciler.state import codec
+    from reconciler.state.backends import WHOLE
     from reconciler.state.chain import load
 
     if recorded.moved_to != copy.place:
@@ -144,7 +145,7 @@ def _moved(recorded: Recorded, copy: _Copy) -> str:
             f"The log was moved to {copy.place}, but is not there any more.",
             "Find out who removed it. `state export` and `state migrate URL --from FILE` make a log of what is here.",
         )
-    ((_, last),) = deque(rows(copy.source, 0), maxlen=1)
+    ((_, last),) = deque(copy.source.read(WHOLE)[1], maxlen=1)
     return codec.unseal(codec.link(last), last)[-1].run
 
 
@@ -201,9 +202,10 @@ class _Found:
     def read(self, run: str = "") -> Iterator[None]:
         """Read what is new, batch by batch; raises StateError where it is damaged."""
         from reconciler.state import codec
+        from reconciler.state.backends import replay
 
         self.met = False
-        for at, batch in rows(self._backend, self.position - self.offset):
+        for at, batch in self._backend.read(replay(self.position - self.offset))[1]:
             try:
                 entries = codec.unseal(codec.link(batch) if self.head is None else self.head, batch)
             except StateError as error:
@@ -284,10 +286,12 @@ class _Copy:
             yield
 
     def _append(self, position: int, batch: bytes) -> None:
+        from reconciler.state.backends import replay
+
         try:
             self.target.append(position, batch)
         except StateError as error:
-            if next(iter(rows(self.target, position - 1)), None) != (position, batch):
+            if next(iter(self.target.read(replay(position - 1))[1]), None) != (position, batch):
                 if isinstance(error, Conflict):
                     raise self._other() from error
                 raise type(error)(

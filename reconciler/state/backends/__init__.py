@@ -3,8 +3,8 @@
 Belongs here: storing numbered batches of bytes, as `model.ports.Backend` says, and explaining why that fails.
 Does not belong here: what the bytes mean; that is the room above, the only one that calls this one.
 A backend is loaded when its scheme is first used, so a library that nobody needs is never imported.
-`read(WHOLE)` gives no checkpoint and every batch.  A checkpoint of a position that the log has not
-reached is never given.  `testing.backends` holds what every backend must pass.
+`read(replay(N))` gives no checkpoint, and every batch behind N; `WHOLE` is all of them.  A checkpoint of a position
+that the log has not reached is never given.  `testing.backends` holds what every backend must pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from typing import Final, cast
 from reconciler.model.errors import Usage
 from reconciler.model.ports import Backend
 
-WHOLE: Final = -1
+
+def replay(position: int) -> int:
+    """What `read` is asked for every batch behind a position, also where a checkpoint stands for some of them."""
+    return ~position
+
+
+WHOLE: Final = replay(0)
 
 BACKENDS: Final[Mapping[str, str]] = {
     "sqlite": "reconciler.state.backends.sqlite:SqliteBackend",

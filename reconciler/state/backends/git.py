@@ -53,9 +53,9 @@ class GitBackend:
         self._tip: Commit | None = None  # the end of the log, as it was seen
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
-        """As the port says; `after` below zero leaves the checkpoint out."""
+        """As the port says."""
         with self._remote.used():
-            at, commits = self._look(self._refs(), max(after, 0), shorter=after >= 0)
+            at, commits = self._look(self._refs(), after if after >= 0 else ~after, shorter=after >= 0)
             if at is None:
                 return None, self._batches(self._remote.path, commits) if commits else ()
             (snapshot,) = self._remote.contents(self._remote.path, [f"refs/checkpoint/{at}:snapshot"])

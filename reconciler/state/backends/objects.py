@@ -78,11 +78,11 @@ class ObjectBackend:
         self._since = _NEVER
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
-        """As the port says; `after` below zero leaves the checkpoint out."""
+        """As the port says."""
         since = ticks()
         begin, kept = self._marks()
         found = self._newest([held for held in kept if held > after >= 0 and held >= begin])
-        start = max(found[0] if found else after, begin - 1, 0)
+        start = max(found[0] if found else after, ~after, begin - 1)
         known = max(begin, min(len(kept), 1), self._seen)
         return found, self._batches(start, known, since)
 

@@ -65,7 +65,7 @@ class Tables(ABC):
         """The cursor of a statement about this log: `:name` stands for a value, `{at}` for where the tables are."""
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
-        """As the port says; `after` below zero leaves the checkpoint out."""
+        """As the port says."""
         with self._used():
             if not self._there():
                 return None, ()
@@ -73,7 +73,7 @@ class Tables(ABC):
         if last != said:
             raise self._too_short(said, last)
         found = (position, snapshot) if type(snapshot) is bytes else None  # what is none is damaged: it saves only time
-        return found, self._batches(max(position if found else after, gone), last)
+        return found, self._batches(max(position if found else after, ~after, gone), last)
 
     def checkpoint(self, position: int, snapshot: bytes) -> None:
         """As the port says; nothing when this was closed since the append that it follows."""
