@@ -17,7 +17,7 @@ from reconciler.app.interrupt import stop_on_signal
 from reconciler.app.settings import TOOL
 from reconciler.app.state.exporting import refuse_moved
 from reconciler.app.state.rescue import rescued
-from reconciler.app.state.resolving import at_work, check_doubtful, doubtful_providers, open_doubts
+from reconciler.app.state.resolving import ATTEMPTS, at_work, check_doubtful, doubtful_providers, open_doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Resolved, RunFinished, RunStarted
 from reconciler.model.errors import Conflict, PlanRefused, ReconcilerError
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """How many of those that are in doubt are named in the end."""
-
-_ATTEMPTS = 50
-"""How often to plan anew when others were quicker, before that is told instead."""
 
 DOWNLOADS = Path("exports")
 """Where files go, relative to the working directory."""
@@ -130,7 +127,7 @@ class _Apply:
             self.desired = self.wiring.desired()
         project = self.wiring.project() if self.desired is None else self.desired.project
         with closing(self.wiring.backend(project)) as backend:
-            for left in reversed(range(_ATTEMPTS)):
+            for left in reversed(range(ATTEMPTS)):
                 try:
                     return self._attempt(backend, saved, project)
                 except Conflict as error:  # only the lease, before anything is sent, says that the plan has aged

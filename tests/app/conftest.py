@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from samples import PROJECT
 
 from reconciler.app.settings import Settings
 from reconciler.app.wiring import Wiring
-
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 
 
 @pytest.fixture

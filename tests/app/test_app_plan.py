@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from samples import PROJECT
 
 from reconciler.app import plan as use_case
 from reconciler.app import sandbox
@@ -104,9 +105,6 @@ def test_a_run_without_an_organization_says_nothing_about_where_its_objects_are(
     assert use_case.known_places({"blue": said, "pipefy": unsaid}) == {
         "blue": "the official service, organization acme"
     }
-
-
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 
 
 def test_what_has_a_default_need_not_be_in_the_schema(wiring: Any) -> None:

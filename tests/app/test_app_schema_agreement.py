@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 import yaml
 from corpus import read_corpus
+from samples import PROJECT
 
 from reconciler.app.schema import files
 from reconciler.app.settings import Settings
@@ -28,7 +29,6 @@ from reconciler.loading.text.sources import Source
 from reconciler.model.diagnostic import Diagnostic, Severity
 
 ALL = read_corpus(Path(__file__).parents[1] / "loading" / "corpus")
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 VALUES = {
     "region": "emea",
     "regions": ["emea", "apac"],

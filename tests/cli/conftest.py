@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from running import Ran
+from samples import PROJECT
 
 from reconciler.app.clock import SystemClock
 from reconciler.cli.program import run
@@ -20,7 +21,6 @@ from reconciler.sandbox.store import Store
 from reconciler.sandbox.switches import Switches
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 SANDBOX = Path(".reconciler/sandbox.db")
 
 
@@ -98,3 +98,16 @@ def company(cli: Cli) -> Cli:
     """The program beside a copy of the manifests of this repository."""
     shutil.copytree(MANIFESTS, cli.folder / "manifests")
     return cli
+
+
+@pytest.fixture
+def any_clock(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log may say something of an instant that is still to come."""
+    monkeypatch.setenv("RECONCILER_TRUST_CLOCK", "1")
+
+
+@pytest.fixture
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    """Changes that can be undone before the test ends."""
+    with pytest.MonkeyPatch.context() as made:
+        yield made

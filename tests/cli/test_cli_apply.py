@@ -7,28 +7,13 @@ from typing import Any
 
 import openpyxl
 import pytest
+from samples import BLUE, EXPORT
 
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
 SAVED = """\
 apiVersion: pipefy/v1
 kind: Report
 metadata: {name: saved}
 spec: {name: Test saved, pipeIds: [301000001], fields: [title, status]}
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
 """
 BY_REFERENCE = """\
 apiVersion: pipefy/v1

@@ -7,23 +7,8 @@ import shlex
 from typing import Any
 
 import pytest
+from samples import BLUE, EXPORT
 
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
-"""
 ONCE = ("apply", "--sandbox", "--yes", "--poll-interval", "0.01")
 SETTLE = ("state", "settle", "--sandbox", "--settle-delay", "0")
 pytestmark = pytest.mark.usefixtures("hurried")

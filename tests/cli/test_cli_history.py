@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from samples import EXPORT
 
 REPORT = """\
 apiVersion: blue/v1
@@ -14,14 +15,6 @@ metadata: {{name: {name}}}
 spec:
   title: Test {title}
   dataSources: [{{filters: {{done: false}}}}]
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
 """
 ONCE = ("apply", "--sandbox", "--yes", "--poll-interval", "0.01")
 pytestmark = pytest.mark.usefixtures("hurried")

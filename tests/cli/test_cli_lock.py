@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from samples import BLUE
 
 from reconciler.app.wiring import Wiring
 from reconciler.cli.program import run
@@ -21,14 +22,6 @@ from reconciler.model.values import Address
 from reconciler.state.backends import open_backend
 from reconciler.state.log import Log, read
 
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
 ONCE = ("apply", "--sandbox", "--yes")
 UNLOCK = ("state", "unlock", "--sandbox")
 ANN = Holder("ann\x1b[31m", "build-1", "", "apply", "https://ci.example/7")

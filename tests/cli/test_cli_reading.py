@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from samples import EXPORT
 
 BLUE = """\
 apiVersion: blue/v1
@@ -18,14 +19,6 @@ metadata: {name: sales, labels: {owner: me}}
 spec:
   title: Test sales
   dataSources: [{filters: {done: false}}]
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
 """
 WRONG = BLUE.replace("sales", "wrong").replace("Test wrong", '"Test wrong"\n  descriptoin: x')
 PLAN = {

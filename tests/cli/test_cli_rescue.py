@@ -22,6 +22,7 @@ import backend_urls
 import pytest
 from cable import Cable, nothing
 from running import Program
+from samples import BLUE, EXPORT, PROJECT
 
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Applied, Entry, ExportIntended, Intended, LeaseBroken, RunFinished
@@ -30,24 +31,7 @@ from reconciler.state import backends, codec
 from reconciler.state.backends import WHOLE, open_backend
 from reconciler.state.log import Log
 
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
 OTHER = BLUE.replace("sales", "other")
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
-"""
 STATE = "cable:state.db"
 ONCE = ("apply", "--sandbox", "--yes", "--poll-interval", "0.01", "--state", STATE)
 IMPORT = ("state", "import-rescue", "--sandbox", "--state", STATE)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import PROJECT
 
 from reconciler.app.settings import Settings
 from reconciler.app.state import reading
 from reconciler.app.wiring import Wiring
 
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 REPORT = """\
 apiVersion: blue/v1
 kind: Report

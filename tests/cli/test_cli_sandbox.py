@@ -15,23 +15,8 @@ from typing import Any
 
 import pytest
 from running import Program
+from samples import BLUE, EXPORT
 
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
-"""
 PROMISED = [
     *("BLUE_API_URL", "BLUE_TOKEN_ID", "BLUE_TOKEN_SECRET", "BLUE_ORG_ID", "PIPEFY_API_URL", "PIPEFY_TOKEN_URL"),
     *("PIPEFY_TOKEN", "PIPEFY_CLIENT_ID", "PIPEFY_CLIENT_SECRET", "PIPEFY_ORG_ID", "RECONCILER_TRUSTED_HOSTS"),

@@ -43,18 +43,7 @@ from reconciler.state.backends import WHOLE, open_backend
 from reconciler.state.chain import load
 from reconciler.testing.growing import AT
 
-
-@pytest.fixture(autouse=True)
-def any_clock(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The logs here say something of a fixed instant, which may be still to come."""
-    monkeypatch.setenv("RECONCILER_TRUST_CLOCK", "1")
-
-
-@pytest.fixture
-def patch() -> Iterator[pytest.MonkeyPatch]:
-    """Changes that can be undone before the test ends."""
-    with pytest.MonkeyPatch.context() as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("any_clock")
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from samples import BLUE
 
 from reconciler.model.entry import Entry, Holder, LeaseTaken
 from reconciler.state.backends import open_backend
 from reconciler.state.log import Log
 
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
 SAVED = """\
 apiVersion: pipefy/v1
 kind: Report

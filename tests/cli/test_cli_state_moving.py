@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -41,18 +40,7 @@ from reconciler.state.chain import load
 from reconciler.state.exported import ExportedLog
 from reconciler.testing.growing import AT, checkpoint, grown, put
 
-
-@pytest.fixture(autouse=True)
-def any_clock(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The logs here say something of a fixed instant, which may be still to come."""
-    monkeypatch.setenv("RECONCILER_TRUST_CLOCK", "1")
-
-
-@pytest.fixture
-def patch() -> Iterator[pytest.MonkeyPatch]:
-    """Changes that can be undone before the test ends."""
-    with pytest.MonkeyPatch.context() as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("any_clock")
 
 
 @pytest.mark.parametrize(

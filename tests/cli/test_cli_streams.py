@@ -16,27 +16,10 @@ from typing import Any
 
 import pytest
 from running import Program
+from samples import BLUE, EXPORT, PROJECT
 
 from reconciler.app.wiring import Wiring
 from reconciler.cli.program import run
-
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
-"""
 
 
 def many(count: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import openpyxl
 from running import Program
+from samples import EXPORT
 
 REPORT = """\
 apiVersion: blue/v1
@@ -19,14 +20,6 @@ metadata: {name: sales}
 spec:
   title: Sales
   dataSources: [{filters: {done: false}}]
-"""
-EXPORT = """\
-apiVersion: pipefy/v1
-kind: Export
-metadata: {name: cards}
-spec:
-  pipeIds: [301000001]
-  columns: [priority, title, due_date]
 """
 
 OFFICIAL = """\

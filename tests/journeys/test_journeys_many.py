@@ -148,8 +148,9 @@ def test_sixteen_of_all_sorts(backend: str, gathered: Callable[[str], AbstractCo
             assert len({file.name for file in all_.files()}) == version
 
 
+@pytest.mark.parametrize("command", ["apply", "settle"])
 def test_what_comes_in_doubt_while_it_waits_is_looked_up_as_well(
-    gathered: Callable[[str], AbstractContextManager[Team]],
+    gathered: Callable[[str], AbstractContextManager[Team]], command: str
 ) -> None:
     """Also when it belongs to the service of which nothing was in doubt before."""
     with gathered("sqlite") as all_:
@@ -159,11 +160,18 @@ def test_what_comes_in_doubt_while_it_waits_is_looked_up_as_well(
         all_.declare({"r2": "blue"})
         (first,) = all_.crowd(all_.applying(kill=0.8))
         all_.declare({"r2": "blue", "r3": "saved"})
-        second, third = all_.crowd(all_.applying(kill=4), all_.applying(*WAIT, begin=1))
+        waiting = {
+            "apply": all_.applying(*WAIT, begin=1),
+            "settle": all_.task("state", "settle", "--settle-delay", all_.settle, *WAIT, begin=1),
+        }
+        second, third = all_.crowd(all_.applying(kill=4), waiting[command])
         assert (first.code, second.code) == (-9, -9), (first, second)
         assert third.code == 0, third
         assert "no credentials" not in third.err
-        assert "planning again: " in third.err
+        assert {"apply": "planning again: ", "settle": "looking again: "}[command] in third.err
+        if command == "settle":
+            assert all_.run("state", "list").code == 0
+            assert all_.apply().code == 0
         all_.settled(["blue", "saved"])
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
+from samples import PROJECT
 
 from reconciler.loading.load import Loaded, load
 from reconciler.model.diagnostic import Violation
@@ -132,8 +133,6 @@ KINDS: Sequence[Kind] = (
     FakeKind("pipefy/v1", "Report", PipefyExport),
     FakeKind("pipefy/v1", "Export", PipefyExport),
 )
-
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import PROJECT
 
 import reconciler
 from reconciler.loading.keeping import cache, secret
@@ -26,7 +27,6 @@ from reconciler.model.manifest import Desired, Lifecycle, Manifest, OnRemove, Pr
 from reconciler.model.naming import Place
 from reconciler.model.values import Address, Reference, Span
 
-PROJECT = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: acme}\n"
 ENVIRONMENT = "apiVersion: reconciler/v1\nkind: Environment\nmetadata: {name: default}\nspec: {values: {x: %s}}\n"
 
 

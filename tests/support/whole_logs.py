@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+from samples import BLUE
 
 from reconciler.model.entry import Entry, ExportSkipped
 from reconciler.model.values import Address
@@ -18,14 +19,6 @@ from reconciler.state.chain import Chain, walk
 from reconciler.state.log import Log
 from reconciler.testing.growing import AT, RealClock, grown
 
-BLUE = """\
-apiVersion: blue/v1
-kind: Report
-metadata: {name: sales}
-spec:
-  title: Test sales
-  dataSources: [{filters: {done: false}}]
-"""
 LOG = "acme/default"
 OLD = "sqlite:old.db"
 NEW = "sqlite:new.db"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reconciler.app.settings import Settings
 from reconciler.model.errors import Conflict
@@ -15,6 +15,9 @@ from reconciler.model.values import Address, JSONObject
 
 Candidates: TypeAlias = Mapping[Address, Sequence[str]]
 """Ids of live objects that a look-up could not tell apart."""
+
+ATTEMPTS: Final = 50
+"""How often to begin anew when others were quicker, before that is told instead."""
 
 
 def doubtful_providers(recorded: Recorded) -> set[str]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from reconciler.app import plan as planner
 from reconciler.app.state.reading import parse_address
 from reconciler.app.state.rescue import rescued
-from reconciler.app.state.resolving import Candidates, check_doubtful, doubtful_providers
+from reconciler.app.state.resolving import ATTEMPTS, Candidates, check_doubtful, doubtful_providers
 from reconciler.app.state.writing import write
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Entry, Settled
-from reconciler.model.errors import Usage
+from reconciler.model.errors import Conflict, Usage
 from reconciler.model.outcome import Settlement, Unclear
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Doubt, Recorded
@@ -28,7 +28,21 @@ APPLIED = "applied"
 
 
 async def look(wiring: Wiring, options: Options, *, timeout: float, note: Callable[[str], None]) -> Candidates:
-    """Look up everything in doubt and record what is found; return the candidates for what stays unclear."""
+    """Look up everything in doubt and record what is found; return the candidates for what stays unclear.
+
+    What comes in doubt while the lease is waited for is looked up as well.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return await _look(wiring, options, timeout, note)
+        except Conflict as error:
+            if not left:
+                raise
+            note(f"looking again: {error.message}")
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _look(wiring: Wiring, options: Options, timeout: float, note: Callable[[str], None]) -> Candidates:
     from reconciler.app.interrupt import stop_on_signal
     from reconciler.engine.settle import settle
     from reconciler.state.log import Log
