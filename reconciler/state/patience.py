@@ -14,7 +14,7 @@ from reconciler.state.ticks import ticks
 PATIENCE: Final = 45.0
 """Seconds: less than a lease lasts."""
 
-FIRST_PATIENCE: Final = 10.0
+FIRST_PATIENCE: Final = 5.0
 """Seconds, for a storage that has not answered yet: perhaps it is not the right one."""
 
 _FIRST: Final = 0.25

@@ -664,7 +664,7 @@ def test_a_network_that_is_not_there_when_it_begins(program: Program, tmp_path: 
                 process = start(program, *command, "--state", url, **variables)
                 assert process.stderr is not None
                 said = process.stderr.readline()
-                assert said.rstrip().endswith("Trying again for 10 s."), (said, finished(process))
+                assert said.rstrip().endswith("Trying again for 5 s."), (said, finished(process))
             code, told = finished(process)
             assert code == 0, told
             assert "The state answers again." in told

@@ -558,7 +558,7 @@ def test_a_storage_that_has_not_answered_yet_is_asked_again(cable: Cable, clock:
     assert list(backend.read(0)[1]) == [(1, b"batch")]
     assert clock.ticks >= 3
     assert notes == [
-        "The state in the cloud does not answer. Trying again for 10 s.",
+        "The state in the cloud does not answer. Trying again for 5 s.",
         "The state answers again.",
     ]
 
@@ -567,7 +567,7 @@ def test_a_storage_that_never_answers_is_given_up(cable: Cable, clock: Quick, no
     cable.break_down()
     with pytest.raises(Unreachable, match="does not answer"):
         greeted(cable, clock, notes).read(0)
-    assert clock.ticks == 10
+    assert clock.ticks == 5
     assert len(notes) == 1
 
 
