@@ -69,9 +69,7 @@ Outcome: TypeAlias = Done | Refused | Doubtful
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A look-up found no trace of a doubtful mutation; `ahead` is by how many seconds the service's clock is ahead."""
-
-    ahead: float = 0.0
+    """A look-up found no trace of a doubtful mutation."""
 
 
 @dataclass(frozen=True, slots=True)

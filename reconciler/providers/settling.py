@@ -62,14 +62,13 @@ def settle(
     may keep a title otherwise than it was sent.  `resources` are what is recorded, without the doubts; `offset`
     is how far the service's clock is ahead of ours.
     """
-    ahead = offset.total_seconds()
     before = {resource.address: resource for resource in resources}
     taken = {resource.id for resource in resources}
     settled: dict[str, Settlement] = {}
     creates: dict[bytes, list[Doubt]] = {}
     for doubt in doubts:
         if is_record_only(doubt):
-            settled[doubt.operation] = Absent(ahead)
+            settled[doubt.operation] = Absent()
         elif doubt.action is Action.CREATE and doubt.after is not None:
             creates.setdefault(canonical(doubt.after), []).append(doubt)
         elif doubt.action is Action.EXPORT:
@@ -77,7 +76,7 @@ def settle(
         elif doubt.id is None:
             settled[doubt.operation] = Unclear("it is not known which object it was about")
         else:
-            settled[doubt.operation] = _settle_known(doubt, live.get(doubt.id), before.get(doubt.address), read, ahead)
+            settled[doubt.operation] = _settle_known(doubt, live.get(doubt.id), before.get(doubt.address), read)
     free: dict[str, list[Live]] = {}
     for found in live.values():
         if found.id not in taken:
@@ -100,19 +99,19 @@ def _alike(one: str, other: str) -> bool:
     return one == other or (len(one) >= _TELLING and other.startswith(one))
 
 
-def _settle_known(doubt: Doubt, found: Live | None, before: Resource | None, read: Read, ahead: float) -> Settlement:
+def _settle_known(doubt: Doubt, found: Live | None, before: Resource | None, read: Read) -> Settlement:
     """An update or a delete of an object whose id is known; repeating either does no harm.
 
     An update that asked for something that cannot be compared has happened when all else is as asked, and the object
     has changed since it was recorded: a service does all of an update or nothing.
     """
     if doubt.action is Action.DELETE or doubt.after is None:
-        return Done(doubt.id) if found is None else Absent(ahead)
+        return Done(doubt.id) if found is None else Absent()
     if found is None:
-        return Absent(ahead)
+        return Absent()
     content, sure = read(found, doubt.after)
     happened = content == doubt.after and (sure or (before is not None and _has_changed(found, before, read)))
-    return Done(found.id, content, found.version) if happened else Absent(ahead)
+    return Done(found.id, content, found.version) if happened else Absent()
 
 
 def _has_changed(found: Live, before: Resource, read: Read) -> bool:
@@ -152,7 +151,7 @@ class _Group:
         if reason:
             candidates = tuple(found.id for found in (*equal, *twins))
             return {doubt.operation: Unclear(reason, candidates) for doubt in self.doubts}
-        settled: dict[str, Settlement] = {doubt.operation: Absent(offset.total_seconds()) for doubt in self.doubts}
+        settled: dict[str, Settlement] = {doubt.operation: Absent() for doubt in self.doubts}
         older = ", ".join(found.id for found in equal if found not in made)
         notes = (f"an equal object that is not managed here was there before: {older}",) if older else ()
         for doubt, found in zip(self.doubts, made, strict=False):

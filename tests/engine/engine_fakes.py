@@ -216,7 +216,6 @@ class FakeProvider:
     faults: Mapping[int, Fault] = field(default_factory=dict)
     observing: Exception | None = None
     settling: Exception | None = None
-    ahead: float = 0.0
     asking: list[Exception | None] = field(default_factory=list)
     fetching: list[Exception | None] = field(default_factory=list)
     unclear: bool = False
@@ -305,15 +304,15 @@ class FakeProvider:
     def _trace(self, doubt: Doubt, free: list[str]) -> Settlement:
         objects = self.service.objects
         if doubt.action is Action.DELETE:
-            return Absent(self.ahead) if doubt.id in objects else Done(doubt.id)
+            return Absent() if doubt.id in objects else Done(doubt.id)
         if doubt.action is Action.UPDATE:
             same = doubt.id is not None and objects.get(doubt.id) == doubt.after
-            return Done(doubt.id, doubt.after) if same else Absent(self.ahead)
+            return Done(doubt.id, doubt.after) if same else Absent()
         for identity in free:
             if objects[identity] == doubt.after:
                 free.remove(identity)
                 return Done(identity, doubt.after)
-        return Absent(self.ahead)
+        return Absent()
 
     async def export_status(self, export_id: str) -> ExportStatus:
         self.life.check()

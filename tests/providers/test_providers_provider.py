@@ -295,13 +295,6 @@ def test_a_doubtful_create_is_looked_up(either: Any, lost: str, found: bool) -> 
     assert settle(bench, doubt(address, Action.CREATE, after)) == {"o1": expected}
 
 
-def test_an_absence_says_by_how_much_the_clocks_differ(either: Any) -> None:
-    _, kind, address, spec = either
-    lost = doubt(address, Action.CREATE, kind.creation(spec))
-    found = settling.settle([lost], {}, (), lambda _, after: (after, True), timedelta(hours=-1))
-    assert found == {"o1": Absent(ahead=-3600.0)}
-
-
 def test_equal_doubts_share_what_is_there(either: Any, clock: Any) -> None:
     bench, kind, address, spec = either
     after = kind.creation(spec)
