@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from reconciler.model.errors import Usage
 SETTLE_DELAY = "Seconds after a doubtful create until its absence is believed."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_ROOT: ContextVar[click.Context] = ContextVar("root")  # for threads, which click does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +142,17 @@ def format_before(command: Command) -> Command:
 
 
 def given(name: str) -> Any:
-    """The value of a shared option."""
-    return click.get_current_context().find_root().obj[name].value
+    """The value of a shared option; also in threads that were started since `settings` was asked."""
+    here = click.get_current_context(silent=True)
+    root = _ROOT.get() if here is None else here.find_root()
+    return root.obj[name].value
 
 
 def settings() -> Settings:
     """What the shared options and the environment say; raises UsageError for a malformed --set."""
-    said = click.get_current_context().find_root().obj
+    root = click.get_current_context().find_root()
+    _ROOT.set(root)
+    said = root.obj
     stated = said["state"]
     # the sandbox has a log of its own: a RECONCILER_STATE meant for the real one does not count there
     ignored = given("sandbox") and stated.source is not ParameterSource.COMMANDLINE
