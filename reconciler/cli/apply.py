@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     "--settle-delay",
     type=Seconds(min=0),
     metavar="S",
-    show_default="40, in the sandbox 0",
+    show_default="60, in the sandbox 0",
     help=SETTLE_DELAY,
 )
 @lock_timeout

@@ -177,7 +177,7 @@ def settle_delay_of(said: float | None) -> float:
     """The delay in seconds; the embedded emulators die with whoever asked them, so there is none to wait for."""
     if said is not None:
         return said
-    return 0.0 if given("sandbox") else 40.0
+    return 0.0 if given("sandbox") else 60.0
 
 
 def colored(stream: Any) -> bool:

@@ -168,7 +168,7 @@ class Lease:
             if self._stop():
                 raise KeyboardInterrupt
             with suppress(Unreachable):  # the next look may find it
-                await self._log.refresh()
+                await self._log.refresh(patient=False)
 
     async def _take(self, seen: state.Lease | None, why: str) -> bool:
         """Take the lease on top of the one that was seen; False when that is no longer the one there."""
@@ -203,7 +203,7 @@ class Lease:
 
     async def _renew(self) -> None:
         """Renew until it is gone.  A renewal that fails is soon tried again; until then the lease runs out."""
-        pause = self._seconds / 3
+        pause = self._pause(self._renewed)
         while True:
             await self._clock.sleep(pause)
             self._asked = now = self._moment()
@@ -215,7 +215,11 @@ class Lease:
                 pause = self._seconds / 12
             else:
                 self._renewed = now
-                pause = max(self._seconds / 3 - (self._log.monotonic() - now.ticks), 0)  # it may have been late
+                pause = self._pause(now)
+
+    def _pause(self, last: _Moment) -> float:
+        """Seconds until the next renewal: fewer when the last one, or the taking of the lease, was long on its way."""
+        return max(self._seconds / 3 - (self._log.monotonic() - last.ticks), 0)
 
     def _moment(self) -> _Moment:
         return _Moment(self._clock.wall(), self._log.monotonic())

@@ -105,7 +105,7 @@ class Log:
         self._chain = chain
         self._opened = True
 
-    async def refresh(self) -> None:
+    async def refresh(self, *, patient: bool = True) -> None:
         """Fold what others have appended; opens the log if that has not been done."""
         patience = self._patient()
         async with self._busy:
@@ -113,7 +113,7 @@ class Log:
                 try:
                     await self._refresh()
                 except Unreachable as error:
-                    if not self._opened:
+                    if not (self._opened and patient):
                         raise
                     await self._clock.sleep(patience.pause(error))
                 else:
@@ -207,9 +207,10 @@ class Log:
             position = self.recorded.position
             try:
                 written = await self._put(batch, tried, calls)
-            except Unreachable:
-                for call in calls:
-                    self._never_sent(call)
+            except StateError as error:
+                if isinstance(error, Unreachable) or len(tried) > 1:  # one that was tried may yet arrive
+                    for call in calls:
+                        self._never_sent(call)
                 raise
             if self.recorded.position > position:
                 self._patience.answered()

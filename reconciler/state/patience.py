@@ -80,7 +80,10 @@ class Greeted:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._backend = backend
-        self._patience: Patience | None = Patience(seconds=seconds, note=note, monotonic=monotonic)
+        self._answered = False
+        self._patience = Patience(seconds=seconds, note=note, monotonic=monotonic)
+        self._seconds = seconds
+        self._monotonic = monotonic
         self._sleep = sleep
         self.append = backend.append
         self.checkpoint = backend.checkpoint
@@ -89,13 +92,15 @@ class Greeted:
 
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         """As the port says."""
-        while self._patience is not None:
+        began = self._monotonic()
+        while True:
             try:
                 found = self._backend.read(after)
             except Unreachable as error:
+                if self._answered or self._monotonic() - began >= self._seconds:
+                    raise
                 self._sleep(self._patience.pause(error))
             else:
+                self._answered = True
                 self._patience.answered()
-                self._patience = None
                 return found
-        return self._backend.read(after)

@@ -95,16 +95,14 @@ def facts(lease: Lease) -> str:
 
 
 def broken(lease: Lease, *, now: datetime, by: str, reason: str) -> LeaseBroken:
-    """The entry that takes a lease away, never dated before its last renewal: from that instant on it is counted
-    how long something that its holder intended may still be on its way."""
-    return LeaseBroken(lease.run, instant_after(max(now, last_renewal(lease, LENGTH))), by, reason)
+    """The entry that takes a lease away."""
+    return LeaseBroken(lease.run, instant(now), by, reason)
 
 
 def check_clock(recorded: Recorded, now: datetime) -> None:
     """Raise StateError when the log already says something of an instant that is far ahead of `now`.
 
-    What a clock that is behind would write looks older than it is: doubts whose request may still be on its way
-    would pass for settled.
+    History, schedules and leases go by what such a clock would write.
     """
     newest = max(_instants(recorded), default="")
     try:

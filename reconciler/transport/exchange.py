@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import sys
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
@@ -25,6 +27,12 @@ LARGEST_ANSWER: Final = 64 * 1024 * 1024
 # Servers that close idle connections do so after 5 s or later; one that is closed while a mutation is
 # on its way in would leave that mutation in doubt, so connections are given up earlier.
 _KEEP_ALIVE: Final = 3.0
+
+UNACKNOWLEDGED: Final = 15.0
+"""Seconds after which a connection is given up whose other end confirms nothing, where the system can do that (Linux).
+
+Else the system would go on sending what was handed to it for minutes, also for a process that has stopped or is gone,
+and a mutation could arrive when it is believed not to have happened."""
 
 # At DEBUG it would write headers, and with them signed addresses, into anybody's log.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -149,6 +157,7 @@ class Lines:
                 verify=self._ssl if url.scheme == "https" else False,
                 proxy=_proxy(url),
                 trust_env=False,
+                socket_options=_options(),
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE),
             )
         except (ImportError, ValueError, httpx.InvalidURL):
@@ -157,6 +166,12 @@ class Lines:
     @cached_property
     def _ssl(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()
+
+
+def _options() -> list[tuple[int, int, int]]:
+    if sys.platform != "linux":
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * UNACKNOWLEDGED))]
 
 
 def build(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None = None) -> httpx.Request:

@@ -43,11 +43,11 @@ def test_a_trace_is_believed_at_once() -> None:
 def test_absence_is_believed_only_after_the_delay_and_a_second_look() -> None:
     world = crashed(Fault.LOSE)
     asyncio.run(world.recover())
-    assert world.clock.slept == [40.0]
+    assert world.clock.slept == [60.0]
     assert len(world.provider.looked) == 2
     assert (world.recorded.in_doubt, world.recorded.resources) == ({}, {})
     assert world.notes == [
-        "waiting 40 s: only then is it certain that what left no trace did not happen",
+        "waiting 60 s: only then is it certain that what left no trace did not happen",
         "svc/report/a0: the create of run r1 had not happened",
     ]
 
@@ -58,7 +58,7 @@ def test_what_is_under_way_is_found_whatever_a_clock_says_of_its_age(age: timede
     world.clock.time += age  # by how much the clock of whoever sent it was wrong
     world.service.late = [(due + age, request) for due, request in world.service.late]
     asyncio.run(world.recover())
-    assert world.clock.slept == [40.0]
+    assert world.clock.slept == [60.0]
     assert set(world.recorded.resources) == {fakes.address("a0")}
     assert len(world.service.objects) == 1
 
@@ -76,7 +76,7 @@ def test_a_clock_that_is_behind_makes_nobody_wait_more_than_once(hours: int) -> 
     world = crashed(Fault.LOSE)
     world.clock.time -= timedelta(hours=hours)
     asyncio.run(world.recover())
-    assert (world.clock.slept, len(world.provider.looked)) == ([40], 2)
+    assert (world.clock.slept, len(world.provider.looked)) == ([60], 2)
     assert world.recorded.in_doubt == {}
 
 

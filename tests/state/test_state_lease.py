@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from reconciler.model.entry import (
     Rejected,
     RunStarted,
 )
-from reconciler.model.errors import Conflict, Locked, StateError
+from reconciler.model.errors import Conflict, Locked, StateError, Unreachable
 from reconciler.model.plan import Action
 from reconciler.model.ports import Backend
 from reconciler.model.recorded import Recorded
@@ -321,19 +322,49 @@ async def test_a_clock_that_is_behind_does_not_wait_for_hours_for_who_is_gone(
     assert len(notes) == 1
 
 
-async def test_a_lease_is_never_taken_away_before_it_was_renewed(
-    new_log: Callable[[], Log], opened: Callable[[], Backend], clock: Hands
+class Slow(SqliteBackend):
+    """Says that something was written only after what `written` does, and nothing to a read while `gone`."""
+
+    written: Callable[[], None] = staticmethod(lambda: None)
+    gone = False
+
+    def append(self, position: int, batch: bytes) -> None:
+        super().append(position, batch)
+        self.written()
+
+    def read(self, after: int) -> Any:
+        if self.gone:
+            raise Unreachable("Nobody answers.")
+        return super().read(after)
+
+
+async def test_a_lease_that_was_taken_slowly_is_renewed_at_once(path: Path, clock: Hands) -> None:
+    backend = Slow(str(path), "acme/default")
+    log = Log(backend, clock, monotonic=clock.monotonic)
+    backend.written = lambda: clock.pass_silently(30)
+    lease = taken(log, clock)
+    with closing(backend):
+        async with lease:
+            backend.written = lambda: None
+            await clock.passes(1)
+            assert log.recorded.lease is not None
+            assert log.recorded.lease.until == "2026-11-23T06:01:31Z"
+            clock.pass_silently(33)
+            log.permit()
+
+
+async def test_who_waits_hears_its_end_while_nobody_answers(
+    path: Path, new_log: Callable[[], Log], clock: Hands
 ) -> None:
-    log = new_log()
-    gone = taken(log, clock)
-    await gone.__aenter__()
-    gone._renewal.cancel()
-    await log.record([report(1)])
-    behind = Hands()
-    behind.time -= timedelta(minutes=5)
-    other = Log(opened(), behind, monotonic=behind.monotonic)
-    await behind.passes_until(wanting(other, behind, timeout=600))
-    assert other.recorded.in_doubt["o1"].since == "2026-11-23T06:00:00Z"
+    backend = Slow(str(path), "acme/default")
+    with closing(backend):
+        async with taken(new_log(), clock):
+            waiting = wanting(Log(backend, clock, monotonic=clock.monotonic), clock, timeout=7)
+            await clock.passes(1)
+            backend.gone = True
+            assert await clock.passes_until(waiting, 40) <= 10
+            with pytest.raises(Locked):
+                waiting.result()
 
 
 def made(number: int, at: str) -> list[Entry]:

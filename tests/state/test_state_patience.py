@@ -260,6 +260,29 @@ async def test_a_write_that_arrives_late_counts_also_for_fewer_callers(log: Log,
     assert read(cable) == log.recorded
 
 
+async def test_what_may_have_arrived_before_a_refusal_was_never_sent(log: Log, cable: Cable) -> None:
+    """The first try is lost from sight and arrives in the end; the second is refused for good."""
+    tries: list[tuple[int, bytes]] = []
+
+    def refusing(position: int, batch: bytes) -> None:
+        tries.append((position, batch))
+        if len(tries) == 1:
+            raise Unreachable("The state in the cloud does not answer.")
+        raise StateError("The state in the cloud refuses you.")
+
+    await log.record([intended(1)])
+    write, cable.backend.append = cable.backend.append, refusing  # type: ignore[method-assign]
+    with pytest.raises(StateError, match="refuses"):
+        await log.record([export(1)])
+    (unsent,) = log.unrecorded
+    assert isinstance(unsent, Rejected)
+    assert unsent.operation == "x1"
+    cable.backend.append = write  # type: ignore[method-assign]
+    write(*tries[0])
+    await log.record([unsent])
+    assert not [each for each in read(cable).exports.values() if each.run is not None and each.run.unknown]
+
+
 async def test_patience_ends(log: Log, cable: Cable, clock: Quick, notes: list[str]) -> None:
     await log.record([intended(1)])
     cable.break_down()

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import socket
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from reconciler.engine.options import Options
 from reconciler.model.errors import CredentialError, Locked, Unavailable
 from reconciler.model.outcome import Cause, Doubtful, Refused
+from reconciler.state.lease import LEAVING
+from reconciler.state.watch import LENGTH
 from reconciler.transport import exchange
 from reconciler.transport.answer import Answer, Codes
 from reconciler.transport.client import Client, Reader
@@ -537,3 +545,28 @@ def test_what_an_application_in_this_process_answers_needs_the_permit_too(make: 
 
 def test_what_only_reads_needs_no_permit(wire: SimpleNamespace, make: Make) -> None:
     assert query(wire, make, wire.reply(200, GOOD), permit=Asked(0))[0] == Answer({"x": 1})
+
+
+def options_towards(port: int) -> list[int]:
+    """For every connection of this process to a port, after how long it is given up unless confirmed."""
+    found = []
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as each:
+            if each.family == socket.AF_INET and each.getpeername()[1] == port:
+                found.append(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system can do that")
+def test_what_nobody_confirms_is_not_sent_again_for_long(wire: SimpleNamespace, make: Make) -> None:
+    async def scene() -> list[int]:
+        async with wire.serving(wire.reply(200, GOOD)) as server, make(server) as client:
+            await client.mutate(MUTATION, {})
+            return options_towards(server.port)
+
+    assert asyncio.run(scene()) == [round(1000 * exchange.UNACKNOWLEDGED)]
+
+
+def test_an_absence_is_believed_when_nothing_can_be_under_way_any_more() -> None:
+    evicted = LENGTH * LEAVING  # seconds in which a run that was evicted may still send
+    assert evicted + exchange.UNACKNOWLEDGED + 5 < Options().settle_delay

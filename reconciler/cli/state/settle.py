@@ -25,7 +25,7 @@ from reconciler.cli.show import show_doubts
 @click.argument("address", required=False)
 @option("--as", "verdict", metavar="ID|applied|absent", help="What you know to have happened.")
 @timeout_option
-@option("--settle-delay", type=Seconds(min=0), metavar="S", show_default="40, in the sandbox 0", help=SETTLE_DELAY)
+@option("--settle-delay", type=Seconds(min=0), metavar="S", show_default="60, in the sandbox 0", help=SETTLE_DELAY)
 @lock_timeout
 def settle(format_: str, address: str | None, verdict: str | None, timeout: float, settle_delay: float | None) -> int:
     """Resolve what is in doubt: by looking, or for one ADDRESS by what you know.
