@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, TypeAlias
 
 from reconciler.engine import timing
@@ -17,7 +18,7 @@ from reconciler.model.event import EventType
 from reconciler.model.outcome import Cause, ExportState, ExportStatus
 from reconciler.model.plan import Action
 from reconciler.model.ports import Deliverer, LinkExpired, Provider, Undeliverable
-from reconciler.model.recorded import Recorded, RunState
+from reconciler.model.recorded import ExportRun, Recorded, RunState
 from reconciler.model.values import JSONObject, Secret
 
 GROWTH: Final = 1.5
@@ -187,17 +188,15 @@ class Waiting:
 
     async def _record(self, running: Running, entry: Entry) -> None:
         def require(recorded: Recorded) -> None:
-            record = recorded.exports.get(running.address)
-            run = None if record is None else record.run
-            if run is None or run.operation != running.operation or not run.in_flight:
+            run = _run(recorded, running)
+            if run is None or not run.in_flight:
                 raise Handled("another run has ended this one meanwhile")
 
         await self._scene.journal.record([entry], require)
 
     def _elsewhere(self, running: Running) -> Ending:
-        record = self._scene.journal.recorded.exports.get(running.address)
-        run = None if record is None else record.run
-        if run is not None and run.operation == running.operation and run.state is RunState.DELIVERED:
+        run = _run(self._scene.journal.recorded, running)
+        if run is not None and run.state is RunState.DELIVERED:
             return _delivered(run.location, run.sha256, run.bytes)
         message = "another run has ended this export meanwhile, or has forgotten it"
         return Ending(EventType.EXPORT_FAILED, {"code": "SUPERSEDED", "message": message, "ran": True})
@@ -211,6 +210,15 @@ class Waiting:
         data = {"state": ExportState.PROCESSING.value, "seconds": round(waited), "message": trouble or None}
         self._teller.tell(EventType.EXPORT_PROGRESS, running.address, {**_about(running), **data})
         return trouble, waited
+
+
+def _run(recorded: Recorded, running: Running) -> ExportRun | None:
+    """What is recorded of it, under whatever address it has now; None when that is about another run, or nothing."""
+    first = recorded.exports.get(running.address)
+    for record in chain([first] if first is not None else [], recorded.exports.values()):
+        if record.run is not None and record.run.operation == running.operation:
+            return record.run
+    return None
 
 
 async def _ask(provider: Provider, running: Running) -> tuple[ExportStatus | None, str]:

@@ -28,7 +28,7 @@ from reconciler.model.entry import (
 )
 from reconciler.model.errors import StateError
 from reconciler.model.recorded import Doubt, ExportRun, Recorded
-from reconciler.model.values import JSON
+from reconciler.model.values import JSON, Address
 from reconciler.state import codec, records
 from reconciler.state.fold import Fold
 
@@ -163,6 +163,8 @@ def _known(fold: Fold, entry: Entry, finished: bool) -> str:
     address, known = before
     if isinstance(entry, Doubted) and isinstance(known, Doubt) and known.since >= entry.at:
         return f"{_operation(entry)}, {address}, is in doubt already"
+    if (other := _owner(fold, entry, known)) is not None:
+        return f"{_operation(entry)}, {address}: what it made is recorded as {other} meanwhile"
     fold.add([entry])
     return f"{_operation(entry)}, {address}, has come as far already" if _about(fold, entry.operation) == before else ""
 
@@ -177,6 +179,16 @@ def _loose(fold: Fold, entry: _Outcome) -> str:
     if made is None or any(resource.id == made for resource in fold.recorded.resources.values()):
         return ""
     return f"; {made}, which it made or changed, is not recorded: see whether it is still there"
+
+
+def _owner(fold: Fold, entry: _Outcome, known: Doubt | ExportRun) -> Address | None:
+    """Which other address has the object that an entry speaks of."""
+    made = entry.id if isinstance(entry, Applied | Settled) else None
+    if made is None or not isinstance(known, Doubt):
+        return None
+    mine, resources = known.address, fold.recorded.resources.values()
+    same = (each.address for each in resources if each.id == made and each.address.provider == mine.provider)
+    return next((address for address in same if address != mine), None)
 
 
 def _about(fold: Fold, operation: str) -> tuple[object, Doubt | ExportRun] | None:

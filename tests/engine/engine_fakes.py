@@ -128,12 +128,13 @@ class Log:
 
 
 class MemoryJournal:
-    """A journal of one process."""
+    """A journal of one process, which learns what others have written when it writes."""
 
     def __init__(self, log: Log, life: Life) -> None:
         self._log = log
         self._life = life
         self._recorded = log.fold()
+        self._seen = len(log.batches)
 
     @property
     def recorded(self) -> Recorded:
@@ -143,6 +144,9 @@ class MemoryJournal:
         self._life.check()
         await asyncio.sleep(0)
         self._life.check()
+        for other in self._log.batches[self._seen :]:
+            fold(self._recorded, other)
+        self._seen = len(self._log.batches)
         if require is not None:
             require(self._recorded)
         batch = list(entries)
@@ -151,6 +155,7 @@ class MemoryJournal:
         if dies and not self._life.durable:
             self._die()
         self._log.batches.append(batch)
+        self._seen += 1
         fold(self._recorded, batch)
         if dies:
             self._die()

@@ -11,7 +11,7 @@ import engine_fakes as fakes
 import pytest
 from engine_fakes import DONE, FAILED, PROCESSING, Fault, Life, World, create, export, forget, kinds, until, update
 
-from reconciler.model.entry import ExportDelivered, ExportFailed, ExportIntended, ExportStarted, Forgotten
+from reconciler.model.entry import ExportDelivered, ExportFailed, ExportIntended, ExportStarted, Forgotten, Moved
 from reconciler.model.errors import CredentialError, StateError, Unavailable
 from reconciler.model.outcome import ExportState, ExportStatus
 from reconciler.model.plan import Pending
@@ -52,6 +52,25 @@ def test_an_export_is_started_polled_fetched_and_recorded() -> None:
     assert run is not None
     assert run.state is RunState.DELIVERED
     assert (result.counts["delivered"], result.exit_code()) == (1, 0)
+
+
+def test_an_export_that_is_moved_while_it_is_waited_for_is_delivered_under_its_new_name() -> None:
+    world = world_with(PROCESSING, DONE)
+    asked = world.provider.export_status
+    moved = fakes.address("y")
+
+    async def moving(export_id: str) -> ExportStatus:
+        if X in world.recorded.exports:
+            world.log.batches.append([Moved("r9", AT, X, moved)])
+        return await asked(export_id)
+
+    world.provider.export_status = moving  # type: ignore[method-assign]
+    asyncio.run(world.apply(export("x", {"n": 1}, AT)))
+    run = world.recorded.exports[moved].run
+    assert run is not None
+    assert run.state is RunState.DELIVERED
+    assert (len(world.shelf.files), world.service.started.total()) == (1, 1)
+    assert world.last("export.delivered")["sha256"] == run.sha256
 
 
 def test_the_intention_says_what_is_exported_and_from_when_the_schedule_counts() -> None:

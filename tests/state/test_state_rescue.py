@@ -258,3 +258,12 @@ def test_importing_anything_twice_is_importing_it_once(
     second = rescue.judge(kept, recorded, finished=True)
     assert second.news == ()
     assert len(second.skipped) == len(kept.entries)
+
+
+def test_an_object_that_another_address_has_by_now_is_not_recorded_twice() -> None:
+    mine, others = intended("o1"), intended("o2")
+    known = state(mine, others, Applied("r2", "o2", at(3), "77"))
+    verdict = judged(known, APPLIED)
+    assert verdict.news == ()
+    (why,) = verdict.skipped
+    assert why.endswith(f"what it made is recorded as {OTHER} meanwhile")

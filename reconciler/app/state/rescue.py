@@ -154,12 +154,16 @@ async def take(wiring: Wiring, file: Path, *, note: Callable[[str], None]) -> Im
     """
     from reconciler.state import rescue
 
-    found = rescue.load(_read(file))
+    try:
+        found = rescue.load(_read(file))
+    except StateError as error:
+        raise StateError(f"{file}: {error.message}", error.hint) from error
+    finished = await asyncio.to_thread(_has_ended, wiring, found)
     verdict = rescue.Verdict((), ())
 
     def judge(recorded: Recorded, run: str, at: str) -> Sequence[Entry]:
         nonlocal verdict
-        verdict = rescue.judge(found, recorded, finished=_has_ended(wiring, found))
+        verdict = rescue.judge(found, recorded, finished=finished)
         return verdict.news
 
     await write(wiring, "state import-rescue", judge, note=note)
