@@ -135,7 +135,9 @@ env:
       - run: pip install "reconciler @ $RECONCILER_SOURCE"
       - run: reconciler validate --format github
       # Offline and without credentials of the services: compared with what the log says that there is.
-      - run: reconciler plan --state git:origin --format markdown >> "$GITHUB_STEP_SUMMARY"
+      - run: reconciler plan --format markdown >> "$GITHUB_STEP_SUMMARY"
+        env:
+          RECONCILER_STATE: ${{ vars.RECONCILER_STATE || 'git:origin' }}
   apply:
     if: >-
       github.event_name == 'schedule' ||
@@ -152,8 +154,9 @@ env:
       PIPEFY_CLIENT_ID: ${{ secrets.PIPEFY_CLIENT_ID }}
       PIPEFY_CLIENT_SECRET: ${{ secrets.PIPEFY_CLIENT_SECRET }}
       # Where it is recorded what exists.  It must be one place that every run reaches and that outlives them all:
-      # a run that does not find the record of the last one would create everything again.
-      RECONCILER_STATE: ${{ secrets.RECONCILER_STATE || 'git:origin' }}
+      # a run that does not find the record of the last one would create everything again.  The variable is for both
+      # jobs; a URL with a password belongs into the secret, which pull requests do not get.
+      RECONCILER_STATE: ${{ secrets.RECONCILER_STATE || vars.RECONCILER_STATE || 'git:origin' }}
     steps:
       - name: It is said where the program comes from
         run: >-
