@@ -88,11 +88,11 @@ def test_the_state_is_waited_for(cli: Any, monkeypatch: pytest.MonkeyPatch, how:
     held(cli)
     refresh, looks = Log.refresh, list[int]()
 
-    async def freed(self: Log) -> None:
+    async def freed(self: Log, **how: bool) -> None:
         looks.append(1)
         if len(looks) == 4:
             await self.record([LeaseReleased("r1", after(0))])
-        await refresh(self)
+        await refresh(self, **how)
 
     monkeypatch.setattr(Log, "refresh", freed)
     said, variables = (["--lock-timeout", "300"], {}) if how == "option" else ([], {"RECONCILER_LOCK_TIMEOUT": "300"})
