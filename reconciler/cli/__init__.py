@@ -31,4 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:  # before anything has begun, or while it is ending
         code = 130
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: what Python tidies up now is nobody's business
     sys.exit(code)

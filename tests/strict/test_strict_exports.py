@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import signal
-import subprocess
-import time
 from typing import Any
 
 import openpyxl
 import pytest
-from strict_project import EXPORT, QUICK, REFERRING, SAVED, Strict, named
+from strict_project import EXPORT, REFERRING, SAVED, Strict, named
 from strict_server import Foreign
 
 DAILY = named(EXPORT, "e") + '  schedule: "0 6 * * *"\n'
@@ -110,20 +107,9 @@ def test_a_file_elsewhere_is_not_asked_for(strict: Strict, foreign: Foreign) -> 
     strict.declare(named(EXPORT, "e"))
     strict.server.pipefy.host = foreign.url.removesuffix("/graphql")
     assert strict.apply("--no-wait").code == 0
-    process = subprocess.Popen(
-        strict.program.command("apply", "--yes", *QUICK),
-        cwd=strict.program.folder,
-        env=strict.program.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    end = time.monotonic() + 30
-    while max(kept["asked"] for kept in strict.server.world.exports.values()) < max(1, strict.server.pipefy.polls):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) in (7, 130)
+    ran = strict.apply()
+    assert (ran.code, last(ran)["code"]) == (7, "UNDELIVERABLE")
+    assert foreign.received == []
 
 
 def test_an_export_that_fails_is_told(strict: Strict) -> None:
