@@ -102,12 +102,10 @@ def _resources(wiring: Wiring) -> _Resources:
 
 
 def _recorded(wiring: Wiring) -> _Resources:
-    from reconciler.app.settings import DEFAULT_STATE, SANDBOX_STATE
     from reconciler.state.log import read
 
     project = wiring.project()
-    url = wiring.settings.state or (SANDBOX_STATE if wiring.settings.sandbox else project.state or DEFAULT_STATE)
-    if not url.startswith("sqlite:"):
+    if not wiring.state_url(project).startswith("sqlite:"):
         return []  # anything else is, or may be, somewhere else
     with closing(wiring.backend(project)) as backend:
         known = read(backend)

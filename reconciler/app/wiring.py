@@ -118,12 +118,18 @@ class Wiring:
         from reconciler.state.backends import open_backend
         from reconciler.state.patience import Greeted
 
-        log = f"{project.name}/{self.settings.environment}"
+        return Greeted(open_backend(self.state_url(project), self.log_name(project)), note=self.note)
+
+    def log_name(self, project: Project) -> str:
+        """What the log of this project and environment is called."""
+        name = f"{project.name}/{self.settings.environment}"
+        return f"sandbox:{name}" if self.settings.sandbox else name
+
+    def state_url(self, project: Project) -> str:
+        """Where it is; there may be a password in it."""
         if self.settings.sandbox:
-            opened = open_backend(self.settings.state or SANDBOX_STATE, f"sandbox:{log}")
-        else:
-            opened = open_backend(self.settings.state or project.state or DEFAULT_STATE, log)
-        return Greeted(opened, note=self.note)
+            return self.settings.state or SANDBOX_STATE
+        return self.settings.state or project.state or DEFAULT_STATE
 
     def lease(
         self,

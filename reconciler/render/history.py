@@ -110,6 +110,7 @@ def _ended(run: JSONObject) -> str:
         return "ended before it performed a plan, or was broken off" if run["tool"] else "done"
     return {
         "running": "not finished; it holds the state",
+        "moved": "done; the log was moved away",
         "broken": "NOT FINISHED; the state was taken from it",
     }.get(run["state"], "NOT FINISHED, as far as is known")
 

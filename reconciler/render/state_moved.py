@@ -27,9 +27,10 @@ def exported_text(document: JSONObject) -> str:
 
 def archive_text(document: JSONObject) -> str:
     """Return `reconciler.archive/1` as sentences."""
+    done = "archived already, nothing was left to do:" if document["already"] else "archived"
     return _lines(
         [
-            f"archived {_extent(document)} of {document['log']} to {document['file']}",
+            f"{done} {_extent(document)} of {document['log']} to {document['file']}",
             f"the log begins at position {document['last'] + 1} now, with the state that they made",
             f"keep the file: nothing else holds them; `state verify --archive {document['file']}` checks both",
         ]

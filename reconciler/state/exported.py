@@ -33,7 +33,9 @@ FORMAT: Final = "reconciler.export/1"
 
 _BEGIN: Final = b'{"format":"reconciler.export/'
 _END: Final = b'{"last":'
-_AGAIN: Final = "Take another copy of the file, or export the log again."
+_AGAIN: Final = (
+    "It is not the log that is damaged: take another copy of the file, or export again what the log still holds."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,11 @@ class ExportedLog:
     def close(self) -> None:
         """Nothing is held."""
 
+    def blamed(self, error: StateError) -> StateError:
+        """What is wrong with a batch of this file, said of the file and not of the log."""
+        message = error.message.replace("The log ", f"The exported log {self.file} ", 1)
+        return StateError(message, _AGAIN if error.hint == damaged("").hint else error.hint)
+
     def _batches(self, header: Header, after: int) -> Iterator[tuple[int, bytes]]:
         digest, position, batch = hashlib.sha256(), header.first - 1, b""
         with self._opened() as lines:
@@ -137,6 +144,8 @@ class ExportedLog:
                     if lines.read(1):
                         raise self._damaged("it goes on behind its last line")
                     return
+                if not line.endswith(b"\n"):
+                    break
                 digest.update(line)
                 position, batch = position + 1, line.removesuffix(b"\n")
                 if position > after:
@@ -152,6 +161,8 @@ class ExportedLog:
             found = records.decode(kind, parse(line))
         except ValueError as error:
             raise self._damaged("a line of it is not JSON") from error
+        except StateError as error:
+            raise self.blamed(error) from error
         if _encode(found) + b"\n" != line:
             raise self._damaged("a line of it is not as it was written")
         return found

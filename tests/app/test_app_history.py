@@ -271,6 +271,23 @@ def test_how_runs_end(wiring: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     assert state_at(71) == {"holding": "unknown", "killed": "unknown", "operator": "released"}
 
 
+def test_a_clock_that_was_ahead_for_one_entry_moves_no_run(wiring: Make) -> None:
+    """Who takes a lease away may date that after what it does then."""
+    here = wiring()
+    write(
+        here,
+        [leased("r1", 0), started("r1", 0), intended("r1", 0, A)],
+        [LeaseBroken("r1", at(9), "r2", "its process was gone"), leased("r2", 8), started("r2", 8)],
+        [Settled("r2", "r1.0", at(8), applied=False, how="lookup"), intended("r2", 0, A, 8)],
+        [Applied("r2", "r2.0", at(8), id="x1"), RunFinished("r2", at(8), 0)],
+    )
+    two, _ = told(here)
+    assert (two["started_at"], two["ended_at"], two["seconds"]) == (at(8), at(9), 1)
+    (filtered, _) = told(here, addresses=(str(A),))
+    assert filtered["started_at"] == two["started_at"]
+    assert as_of(here, BEGIN + timedelta(seconds=8)).about["position"] == 4
+
+
 def test_addresses_and_patterns_of_them(wiring: Make) -> None:
     here = wiring()
     moved = Address.parse("blue/report/moved")
@@ -478,7 +495,8 @@ def test_the_state_as_it_was(wiring: Make) -> None:
     assert past(10) == (1, at(10), at(20), set(), 1)
     assert past(19) == (1, at(10), at(20), set(), 1)
     assert past(20) == (2, at(20), at(4000), {A}, 0)
-    assert past(3999) == (2, at(20), at(4000), {A}, 0)
+    assert past(29) == (2, at(20), at(4000), {A}, 0)
+    assert past(30) == past(3999) == (4, at(30), None, {A, B}, 0), "what follows it was written by then"
     assert past(4000) == (4, at(30), None, {A, B}, 0)
     assert resource(as_of(here, BEGIN + timedelta(seconds=20)), str(A))["recorded"]["id"] == "x1"
     with pytest.raises(Usage, match="is not an address"):
@@ -556,6 +574,8 @@ def test_everything_is_told_once(batches: list[list[Entry]], reverse: bool) -> N
         entry.operation for entry in entries if isinstance(entry, Intended)
     )
     assert {about["run"] for about, _ in runs} == {entry.run for entry in entries}
+    for about, items in runs:
+        assert all(about["started_at"] <= item["at"] <= about["ended_at"] for item in items)
     said = {entry.operation: type(entry) for entry in entries if isinstance(entry, Applied | Rejected | Settled)}
     for step in steps:
         meant = said.get(step["operation"])
@@ -569,15 +589,15 @@ def test_everything_is_told_once(batches: list[list[Entry]], reverse: bool) -> N
 
 @given(logs(), st.integers(-1, 51))
 def test_the_past_is_a_prefix(batches: list[list[Entry]], second: int) -> None:
-    """It is that of the batches before the first one with a later entry, and a later instant never shows less."""
+    """It ends with the last batch that has no later entry, and a later instant never shows less."""
     when = BEGIN + timedelta(seconds=second)
-    keep = next(
+    keep = max(
         (
-            index
-            for index, entries in enumerate(batches)
-            if any(datetime.fromisoformat(one.at) > when for one in entries)
+            position
+            for position, entries in enumerate(batches, start=1)
+            if all(datetime.fromisoformat(one.at) <= when for one in entries)
         ),
-        len(batches),
+        default=0,
     )
     expected = Chain()
     for position, batch in enumerate(list(sealed(batches))[:keep], start=1):
@@ -596,6 +616,9 @@ def test_the_past_is_a_prefix(batches: list[list[Entry]], second: int) -> None:
     past = as_of(Standing(), when)
     assert past.recorded == expected.recorded
     assert past.about["position"] == keep
+    behind = past.about["next"]
+    assert (behind is None) is (keep == len(batches))
+    assert behind is None or datetime.fromisoformat(behind) > when
 
 
 def test_memory_does_not_grow_with_the_log(wiring: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,7 @@ def test_the_state_as_it_was(cli: Any) -> None:
     ("arguments", "said"),
     [
         (("--run", "zz"), "the latest are: "),
+        (("--run", ""), "every run has a name, and none is said"),
         (("--address", "blue/report/aa"), "the nearest: blue/report/a"),
         (("--address", "blue"), "is not an address"),
         (("--since", "soon"), "is not a time"),
@@ -167,6 +168,9 @@ def test_what_was_archived(cli: Any) -> None:
     assert "; --archive FILE shows what was before.\n" in cli("history", "--sandbox").out
     assert [run["run"] for run in runs(cli, "--archive", "old.jsonl")] == [*(run["run"] for run in later), first["run"]]
     assert runs(cli, "--archive", "old.jsonl", "--run", first["run"]) == [first]
+    ran = cli("history", "--sandbox", "--run", first["run"])
+    assert (ran.code, "it begins with the archive that run" in ran.err) == (64, True)
+    assert "what was before is shown with --archive FILE" in ran.err
     ran = cli("history", "--sandbox", "--as-of", "2000-01-01")
     assert (ran.code, "say --archive FILE" in ran.err) == (64, True)
     ran = cli("history", "--sandbox", "--as-of", "2000-01-01", "--archive", "old.jsonl")

@@ -223,7 +223,7 @@ def test_what_is_forgotten_stays_in_the_service(cli: Any) -> None:
     ran = rm(cli, "blue/report/sales")
     assert ran.code == 0
     assert f"its object stays in the service, with the id {report['id']}" in ran.out
-    assert "manifests/all.yaml:3 still declares blue/report/sales: the next apply makes a second one" in ran.out
+    assert "manifests/all.yaml:3 still declares blue/report/sales: the next apply makes a second one\n" in ran.out
     assert (addresses(cli), cli.live()) == ([], [report])
     assert cli(*ONCE).code == 0
     assert len(cli.live()) == 2

@@ -74,13 +74,6 @@ def test_a_sound_log_is_0_and_its_facts(cli: Any) -> None:
     assert (text.code, text.out.splitlines()[-1]) == (0, "every batch follows the one before it, and all of them fold")
 
 
-def test_a_log_that_does_not_exist_is_sound_and_is_not_made(cli: Any) -> None:
-    cli.declare(BLUE)
-    ran = verify(cli)
-    assert (ran.code, ran.json["batches"], ran.json["last"]) == (0, 0, None)
-    assert not (cli.folder / "old.db").exists()
-
-
 @pytest.mark.parametrize("position", [1, 3, 5])
 @pytest.mark.parametrize("at", [0, 30, 60, 120, 250, -2])
 def test_a_damaged_byte_is_5_and_says_where(cli: Any, position: int, at: int) -> None:
@@ -280,12 +273,16 @@ def test_storage_that_does_not_answer_makes_no_file(cli: Any, monkeypatch: pytes
     assert not (cli.folder / "out").exists()
 
 
-@pytest.mark.parametrize("content", ["", "hello\n", '{"format":"reconciler.export/2"}\n'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "hello\n", '{"format":"reconciler.export/2"}\n', '{"format":"reconciler.export/1","log":5,"first":1}\n'],
+)
 def test_what_is_no_exported_log_is_5(cli: Any, content: str) -> None:
     cli.declare(BLUE)
     cli.write("out", content)
     for ran in (verify(cli, "out"), verify(cli, "--archive", "out"), migrate(cli, NEW, "--from", "out")):
         assert (ran.code, ran.out) == (5, "")
+        assert "The log is" not in ran.err
     assert verify(cli, "none").code == verify(cli, "--archive", "none").code == 64
     assert migrate(cli, NEW, "--from", "none").code == 64
 
@@ -302,6 +299,7 @@ def test_an_archive_and_the_rest_verify_together(cli: Any) -> None:
     ran = archive(cli, "one", "--format", "json")
     assert ran.code == 0
     assert (ran.json["first"], ran.json["last"], ran.json["batches"]) == (1, 6, 6)  # the lease is among them
+    assert (ran.json["already"], ran.json["bytes"]) == (False, (cli.folder / "one").stat().st_size)
     assert resources(chain_of(cli)) == resources(chain)
     alone = verify(cli).json
     assert (alone["first"], alone["last"], alone["archived_until"]) == (7, 8, 6)
@@ -338,15 +336,20 @@ def test_an_archive_is_never_replaced(cli: Any) -> None:
     assert archive(cli, "one").code == 0
     before = (cli.folder / "one").read_bytes()
     assert rm(cli, "made-0", OLD).code == 0
+    size = f"{len(before):,} bytes"
     again = archive(cli, "one")
     assert again.code == 0, "what it had to do is done"
+    assert "archived already, nothing was left to do: 6 batches" in again.out
+    assert size in again.out
+    assert archive(cli, "one", "--format", "json").json["already"] is True
     assert verify(cli).json["first"] == 7
     cli.write("mine", "mine")
     assert archive(cli, "mine").code == 64
     assert export(cli, "other").code == 0
     assert archive(cli, "other").code == 64
     assert ((cli.folder / "one").read_bytes(), (cli.folder / "mine").read_text()) == (before, "mine")
-    assert archive(cli, "manifests").code == 64
+    folder = archive(cli, "manifests")
+    assert (folder.code, "no file" in folder.err, "name another file" in folder.err) == (64, True, True)
 
 
 def test_a_damaged_log_is_not_archived(cli: Any) -> None:

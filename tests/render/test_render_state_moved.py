@@ -109,7 +109,14 @@ def extent(**more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ["exported", "archive"])
 def test_files(golden: Golden, evil: str, what: str) -> None:
-    shown(golden, what, what, extent(format=f"reconciler.{what}/1", log=evil, file=evil))
+    more = {"already": False} if what == "archive" else {}
+    shown(golden, what, what, extent(format=f"reconciler.{what}/1", log=evil, file=evil, **more))
+
+
+def test_an_archive_that_was_there(golden: Golden, evil: str) -> None:
+    shown(
+        golden, "archive", "archive-already", extent(format="reconciler.archive/1", log=evil, file=evil, already=True)
+    )
 
 
 @pytest.mark.parametrize("sandbox", [False, True])

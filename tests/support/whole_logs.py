@@ -60,6 +60,11 @@ def opened(cli: Any, url: str = OLD, log: str = LOG) -> Iterator[Any]:
         yield backend
 
 
+def at(cli: Any, url: str = NEW) -> str:
+    """A place as it is recorded: found from any folder."""
+    return f"sqlite:{(cli.folder / url.removeprefix('sqlite:')).resolve()}"
+
+
 def grow(cli: Any, batches: int = 5, url: str = OLD, log: str = LOG) -> Chain:
     cli.declare(BLUE)
     with opened(cli, url, log) as backend:

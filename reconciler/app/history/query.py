@@ -65,13 +65,17 @@ def moment(text: str, now: datetime, *, end: bool = False) -> datetime:
 
 @dataclass(slots=True)
 class Wanted:
-    """A query while a log is walked: what is wanted, and which parts of the query have met something."""
+    """A query while a log is walked: what is wanted, and which parts of the query have met something.
+
+    `beginning` is as of `which_run`.
+    """
 
     query: Query
     found: dict[str, set[str]] = field(default_factory=dict)
     met: set[str] = field(default_factory=set)
     latest: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=_LATEST))
     known: set[str] = field(default_factory=set)
+    beginning: str = ""
 
     def __post_init__(self) -> None:
         for text in self.query.addresses:
@@ -112,7 +116,9 @@ class Wanted:
                     f"nothing in the log is about {text}",
                     f"the nearest: {', '.join(near)}" if near else "`history` without --address shows everything",
                 )
-        return frozenset(which_run(text, self.found.get(text, ()), self.latest) for text in self.query.runs)
+        return frozenset(
+            which_run(text, self.found.get(text, ()), self.latest, self.beginning) for text in self.query.runs
+        )
 
 
 def which_run(text: str, found: Collection[str], latest: Sequence[tuple[str, str]], beginning: str = "") -> str:
@@ -120,10 +126,11 @@ def which_run(text: str, found: Collection[str], latest: Sequence[tuple[str, str
 
     `beginning` says what comes before the log, for whoever looks for something older.
     """
-    if len(found) == 1 or text in found:
+    if text and (len(found) == 1 or text in found):
         return text if text in found else next(iter(found))
-    if found:
+    if text and found:
         raise Usage(f"several runs begin with {text}", f"they are: {', '.join(sorted(found)[:_LATEST])}")
     shown = ", ".join(f"{name} ({at})" for name, at in reversed(latest))
     hint = f"the latest are: {shown}" if shown else "no run is recorded yet"
-    raise Usage(f"no run in the log is called {text}{beginning}", hint)
+    what = f"no run in the log is called {text}" if text else "every run has a name, and none is said"
+    raise Usage(what + beginning, hint)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from itertools import chain as joined
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.app.state.exporting import in_place, placed
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Archived
 from reconciler.model.errors import StateError
@@ -28,22 +30,39 @@ def opened(wiring: Wiring, archives: Sequence[Path]) -> Iterator[list[Backend]]:
         yield [*before, stack.enter_context(closing(wiring.backend(wiring.project())))]
 
 
-def links(backends: Iterable[Backend], chain: Chain) -> Iterator[Link]:
+def absent(wiring: Wiring) -> None:
+    """Note that there is no log."""
+    wiring.note(f"there is no {in_place(wiring, wiring.project())} yet")
+
+
+def links(backends: Iterable[Backend], chain: Chain, absent: Callable[[], None] = lambda: None) -> Iterator[Link]:
     """Give every batch that logs hold which follow one another, verified; what they share is given once.
 
     A batch is folded into the (new) chain when the next one is asked for: `chain.recorded` is the state before it, and
-    whoever stops asking leaves it out.  Positions count from the first batch that ever was.  Raises StateError where a
-    log is damaged, or does not go on where the one before it ends.
+    whoever stops asking leaves it out.  Positions count from the first batch that ever was.  `absent` is called when
+    one of them is empty.  Raises StateError where a log is damaged, or does not go on where the one before it ends.
     """
+    for backend in backends:
+        try:
+            yield from _links(backend, chain, absent)
+        except StateError as error:
+            raise placed(error, chain.recorded.position + 1, backend) from error
+
+
+def _links(backend: Backend, chain: Chain, absent: Callable[[], None]) -> Iterator[Link]:
     from reconciler.state.backends import WHOLE
     from reconciler.state.chain import Link
 
-    for backend in backends:
-        rows = backend.read(WHOLE)[1]
-        for position, batch in rows if chain.head is None else _behind(chain, rows):
-            entries = chain.verified(position, batch)
-            yield Link(position + chain.offset, batch, entries)
-            chain.take(batch, entries)
+    rows = iter(backend.read(WHOLE)[1])
+    first = next(rows, None)
+    if first is None:
+        absent()
+        return
+    rows = joined([first], rows)
+    for position, batch in rows if chain.head is None else _behind(chain, rows):
+        entries = chain.verified(position, batch)
+        yield Link(position + chain.offset, batch, entries)
+        chain.take(batch, entries)
 
 
 def _behind(chain: Chain, rows: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:

@@ -22,7 +22,8 @@ _ABOUT: Final[Mapping[str, JSON]] = {
     "counts": {},
 }
 """What is known of a run; `state` is finished (only then there is an exit code), running (it holds the lease),
-released (it gave the lease back and said nothing more), broken (the lease was taken away) or unknown."""
+released (it gave the lease back and said nothing more), moved (it ended the log, which goes on elsewhere), broken (the
+lease was taken away) or unknown."""
 
 _LIVE: Final = 1_000
 """Runs that never said they were over and are still listened to; a later word of another one stands for itself."""
@@ -30,13 +31,22 @@ _LIVE: Final = 1_000
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """A run while its entries come in.  `slots` are where its items are kept, -1 for those that are still open."""
+    """A run while its entries come in.  `slots` are where its items are kept, -1 for those that are still open.
+
+    It went on from its earliest instant to `last`, its latest: clocks may be set while it runs, and others speak of it.
+    """
 
     place: int
     about: JSONObject
     last: str
     slots: array[int] = field(default_factory=lambda: array("q"))
     open: int = 0
+
+    def spoke(self, at: str) -> None:
+        """Something is said of this instant."""
+        if at != self.last:
+            self.about["started_at"] = min(self.about["started_at"], at, key=datetime.fromisoformat)
+            self.last = max(self.last, at, key=datetime.fromisoformat)
 
 
 @dataclass(slots=True, eq=False)
@@ -140,7 +150,7 @@ class Story:
         del self._live[about["run"]]
         about["ended_at"] = block.last
         lasted = datetime.fromisoformat(block.last) - datetime.fromisoformat(about["started_at"])
-        about["seconds"] = max(int(lasted.total_seconds()), 0)
+        about["seconds"] = int(lasted.total_seconds())
         about.pop("until", None)
         mentioned = block.slots or not self.wanted.query.addresses
         if mentioned and self.wanted.during(about["started_at"], block.last):

@@ -63,7 +63,7 @@ class Teller:
         self._position, self._fold = position, fold
         block = self._story.block(entry.run, entry.at, position)
         if block is not None:
-            block.last = entry.at
+            block.spoke(entry.at)
         _HANDLERS[type(entry)](self, block, entry)
         if block is not None:
             self._story.leave(block)
@@ -247,6 +247,7 @@ class Teller:
         self._unaddressed(block, "resolved", entry.at, provider=entry.provider, names=dict(entry.names))
 
     def _migrated(self, block: Block | None, entry: Migrated) -> None:
+        self._lease_ended(block, entry.run, "moved", released_at=entry.at)
         self._unaddressed(block, "migrated", entry.at, target=entry.target)
 
     def _archived(self, block: Block | None, entry: Archived) -> None:

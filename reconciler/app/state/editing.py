@@ -187,8 +187,7 @@ def _made_again(edit: _Edit, address: Address) -> Iterator[str]:
         yield f"the manifests cannot be read: if one declares {address}, the next apply {again}"
     elif address in edit.declared:
         where = place(edit.declared[address])
-        way = "" if address.is_export else "; `import` records the object again"
-        yield f"{where} still declares {address}: the next apply {again}{way}"
+        yield f"{where} still declares {address}: the next apply {again}"
 
 
 def _referred(recorded: Recorded, address: Address, old: Address, new: Address | None) -> Iterator[str]:

@@ -27,10 +27,16 @@ if TYPE_CHECKING:
 _STEPS: Final = 50
 
 
-def log_name(wiring: Wiring, project: Project) -> str:
-    """What the log of this project and environment is called."""
-    name = f"{project.name}/{wiring.settings.environment}"
-    return f"sandbox:{name}" if wiring.settings.sandbox else name
+def in_place(wiring: Wiring, project: Project) -> str:
+    """The log of this project and environment, and where it is, for people."""
+    from reconciler.state.backends import shown
+
+    return f"log {wiring.log_name(project)} in {shown(wiring.state_url(project))}"
+
+
+def nothing(wiring: Wiring, project: Project) -> Usage:
+    """The error for a log that does not exist, where one is needed."""
+    return Usage(f"there is nothing in the {in_place(wiring, project)}", "see --env, --state and --sandbox")
 
 
 def behind(backend: Backend, chain: Chain) -> Iterator[Link]:
@@ -42,14 +48,17 @@ def behind(backend: Backend, chain: Chain) -> Iterator[Link]:
         try:
             entries = chain.follow(position, batch)
         except StateError as error:
-            raise placed(error, position) from error
+            raise placed(error, position, backend) from error
         yield Link(position, batch, entries)
 
 
-def placed(error: StateError, position: int) -> StateError:
-    """An error about the log, which says where."""
+def placed(error: StateError, position: int, backend: Backend) -> StateError:
+    """An error about a log, which says where, and in which file if it is an exported one."""
+    from reconciler.state.exported import ExportedLog
+
     where = f"Position {position}: " if error.message.startswith("The log ") else ""
-    return StateError(where + error.message, error.hint)
+    found = type(error)(where + error.message, error.hint)
+    return backend.blamed(found) if isinstance(backend, ExportedLog) else found
 
 
 async def stepwise(steps: Iterator[object], between: Callable[[], None] = lambda: None) -> None:
@@ -111,7 +120,7 @@ def export(
     from reconciler.state.exported import Kept, Writer
 
     project = wiring.project()
-    name = log_name(wiring, project)
+    name = wiring.log_name(project)
     with ExitStack() as stack:
         backend = stack.enter_context(closing(wiring.backend(project)))
         kept = None
@@ -121,7 +130,7 @@ def export(
         copy = _Copy(backend, Writer(write, name))
         damage = _as_far_as_possible(copy)
         if not copy.batches:
-            raise damage or Usage(f"there is nothing in the log {name}", "see --env, --state and --sandbox")
+            raise damage or nothing(wiring, project)
         copy.writer.end()
         if kept is not None:
             kept.finish()
@@ -151,21 +160,22 @@ def _kept(copy: _Copy, damage: StateError) -> StateError:
 async def archive(wiring: Wiring, file: Path, *, note: Callable[[str], None]) -> JSONObject:
     """Put everything so far into a file, have the log begin with the state that it made, and drop it there.
 
-    Returns `reconciler.archive/1`.  Nothing is dropped before the file is on the disk, whole and read again; whatever
-    ends this before, the log is as good as it was, and to do it again with the same file goes on.  Raises Usage for a
-    file that is there, unless it is the archive of what the log still holds.
+    Returns `reconciler.archive/1`; `already` is whether there was nothing left to do.  Nothing is dropped before the
+    file is on the disk, whole and read again; whatever ends this before, the log is as good as it was, and to do it
+    again with the same file goes on.  Raises Usage for a file that is there, unless it is the archive of what the log
+    still holds.
     """
     from reconciler.state.log import Log
 
     project = wiring.project()
-    name = log_name(wiring, project)
+    name = wiring.log_name(project)
     with ExitStack() as stack:
         # one handle for the log, which is written to while the other one reads
         backend, other = (stack.enter_context(closing(wiring.backend(project))) for _ in range(2))
         log = Log(backend, wiring.clock, note=note)
         await log.refresh()
         if log.recorded.lineage is None:
-            raise Usage(f"there is nothing in the log {name}", "see --env, --state and --sandbox")
+            raise nothing(wiring, project)
         refuse_moved(log.recorded)
         if await asyncio.to_thread(file.exists):
             return await _go_on(other, file, name)
@@ -173,7 +183,7 @@ async def archive(wiring: Wiring, file: Path, *, note: Callable[[str], None]) ->
         async with wiring.lease(log, run=run, command="state archive", note=note):
             copy = await _archive(wiring, log, other, file, name, run)
             await _drop(other, copy.chain.end + 1)
-    return copy.report("reconciler.archive/1", str(file), name)
+    return {**copy.report("reconciler.archive/1", str(file), name), "already": False}
 
 
 def refuse_moved(recorded: Recorded) -> None:
@@ -232,20 +242,34 @@ async def _check(file: Path, chain: Chain) -> None:
 
 async def _go_on(backend: Backend, file: Path, name: str) -> JSONObject:
     """Drop what a file holds that was written by an archive that came no further."""
-    from reconciler.state.chain import Chain, walk
     from reconciler.state.exported import ExportedLog, Writer
 
+    if not await asyncio.to_thread(file.is_file):
+        raise Usage(f"{file} is there already, and no file", "name another file")
     copy = _Copy(ExportedLog(file), Writer(lambda line: None, name))
     try:
         await stepwise(copy.more())
     except StateError as error:
         raise Usage(f"{file} is there already, and is no archive of this log", "name another file") from error
-    for link in walk(backend, Chain()):
-        first = link.entries[0]
-        if isinstance(first, Archived) and first.head == copy.chain.head:
-            await _drop(backend, link.position)
-            return copy.report("reconciler.archive/1", str(file), name)
-    raise Usage(f"{file} is there already", "name another file")
+    copy.writer.end()
+    position, already = await asyncio.to_thread(_archived, backend, str(copy.chain.head))
+    if not position:
+        raise Usage(f"{file} is there already", "name another file")
+    if not already:
+        await _drop(backend, position)
+    return {**copy.report("reconciler.archive/1", str(file), name), "already": already}
+
+
+def _archived(backend: Backend, head: str) -> tuple[int, bool]:
+    """Where a log says that all up to the batch `head` was archived, 0 for nowhere, and whether it begins there."""
+    from reconciler.state import codec
+    from reconciler.state.backends import WHOLE
+
+    for number, (position, batch) in enumerate(backend.read(WHOLE)[1]):
+        if codec.link(batch) == head:
+            said = isinstance(codec.unseal(head, batch)[0], Archived)
+            return position if said else 0, number == 0
+    return 0, False
 
 
 async def _drop(backend: Backend, position: int) -> None:

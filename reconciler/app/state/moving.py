@@ -8,7 +8,10 @@ given back there.  A run that did not come so far is finished by doing the same 
 
 from __future__ import annotations
 
+import asyncio
+import os
 import secrets
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.clock import instant
-from reconciler.app.state.exporting import More, behind, log_name, stepwise
+from reconciler.app.state.exporting import More, behind, nothing, stepwise
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Archived, Entry, LeaseReleased, Migrated
 from reconciler.model.errors import Conflict, StateError, Usage
@@ -42,25 +45,28 @@ async def migrate(wiring: Wiring, url: str, *, old: str = "", note: Note) -> JSO
     What an earlier run has moved already is left as it is, and what is left to do is done.  Raises Usage when the place
     is the one the log is in, StateError when it holds anything but the beginning of this log, or does not take it.
     """
-    from reconciler.state.backends import shown
     from reconciler.state.log import Log
 
     here, project = _former(wiring, old)
     there = Wiring(replace(wiring.settings, state=url), wiring.note)
-    name, former = log_name(there, wiring.project()), log_name(here, project)
-    target = shown(url) if name == former else f"{shown(url)}, log {name}"
+    name, former = there.log_name(wiring.project()), here.log_name(project)
+    target = _place(url, known_elsewhere=not _is_file(here.state_url(project)))
+    if name != former:
+        target += f", log {name}"
     with ExitStack() as stack:
         # one handle for the log, which is written to while the other one reads
         backend, other = (stack.enter_context(closing(here.backend(project))) for _ in range(2))
         log = Log(backend, wiring.clock, note=note)
         await log.refresh()
         if log.recorded.lineage is None:
-            raise Usage(f"there is nothing in the log {former}", "see --env, --state and --sandbox")
+            raise nothing(here, project)
         copy = _Copy(other, stack.enter_context(closing(there.backend(wiring.project()))), target)
         if log.recorded.moved_to is None:
             run = await _move(here, log, copy, note)
         else:
-            run = _moved(log.recorded, copy)
+            run = await _moved(log.recorded, copy)
+        if _is_file(url) and not _is_file(here.state_url(project)):
+            note(f"warning: {target} is a file of this machine; whoever used the log from another one cannot reach it")
         new = Log(copy.target, wiring.clock, note=note)
         released = LeaseReleased(run, instant(wiring.clock.wall()))
         await _free(new, lambda lease: released if lease.run == run else None)
@@ -74,7 +80,6 @@ async def restore(wiring: Wiring, url: str, file: Path, *, note: Note) -> JSONOb
     A marker that the log was moved is left out, and a lease that somebody held then is broken.  Raises StateError
     before anything is written when the file is damaged.
     """
-    from reconciler.state.backends import shown
     from reconciler.state.chain import Chain
     from reconciler.state.exported import ExportedLog
     from reconciler.state.log import Log
@@ -84,13 +89,28 @@ async def restore(wiring: Wiring, url: str, file: Path, *, note: Note) -> JSONOb
     exported = ExportedLog(file)
     await stepwise(behind(exported, Chain()))
     with closing(there.backend(wiring.project())) as target:
-        copy = _Copy(exported, target, shown(url))
+        copy = _Copy(exported, target, _place(url))
         await copy.catch_up(note)
         new, run = Log(target, wiring.clock, note=note), secrets.token_hex(8)
         reason = "the log was restored from a file"
         await _free(new, lambda lease: broken(lease, now=wiring.clock.wall(), by=run, reason=reason))
-        name = log_name(there, wiring.project())
+        name = there.log_name(wiring.project())
         return {**_report(there, url, exported.header.log, name, copy, new.recorded), "file": str(file)}
+
+
+def _is_file(url: str) -> bool:
+    return url.startswith("sqlite:")
+
+
+def _place(url: str, *, known_elsewhere: bool = False) -> str:
+    """Where a log goes, so that it is found from any folder, and by any machine if the log was known to others; never
+    credentials."""
+    from reconciler.state.backends import shown
+
+    scheme, _, path = url.partition(":")
+    if not path or not _is_file(url):
+        return shown(url)
+    return f"{scheme}:{os.path.realpath(path)}" + (f" on {socket.gethostname()}" if known_elsewhere else "")
 
 
 def _former(wiring: Wiring, old: str) -> tuple[Wiring, Project]:
@@ -131,21 +151,21 @@ async def _move(here: Wiring, log: Log, copy: _Copy, note: Note) -> str:
     return run
 
 
-def _moved(recorded: Recorded, copy: _Copy) -> str:
+async def _moved(recorded: Recorded, copy: _Copy) -> str:
     """The run that moved the log there before, after a look whether it did; raises StateError when it is not there."""
     from reconciler.state import codec
     from reconciler.state.backends import WHOLE
-    from reconciler.state.chain import load
 
     if recorded.moved_to != copy.place:
         raise StateError(f"The log was moved to {recorded.moved_to} already.", "Say --state for where it is now.")
-    new = load(copy.target).recorded
+    new = copy.found
+    await stepwise(new.read())
     if new.lineage != recorded.lineage or new.position < recorded.position - 1:
         raise StateError(
             f"The log was moved to {copy.place}, but is not there any more.",
             "Find out who removed it. `state export` and `state migrate URL --from FILE` make a log of what is here.",
         )
-    ((_, last),) = deque(copy.source.read(WHOLE)[1], maxlen=1)
+    ((_, last),) = await asyncio.to_thread(lambda: deque(copy.source.read(WHOLE)[1], maxlen=1))
     return codec.unseal(codec.link(last), last)[-1].run
 
 
@@ -171,7 +191,7 @@ def _report(there: Wiring, url: str, former: str, name: str, copy: _Copy, record
         "format": "reconciler.migration/1",
         "from": former,
         "file": None,
-        "to": shown(url),
+        "to": _place(url),
         "log": name,
         "lineage": recorded.lineage,
         "position": recorded.position,
@@ -302,13 +322,13 @@ class _Copy:
 
     def _other(self) -> StateError:
         found = self.found
+        if found.moved_to is not None:
+            return _used(self.place, found.moved_to)
         what = (
             "a copy of it that has gone on by itself"
             if found.lineage == self._chain.recorded.lineage
             else "another log"
         )
-        if found.moved_to is not None:
-            what = f"a log that was moved from there to {found.moved_to}"
         return StateError(
             f"{self.place} holds something else than the beginning of this log: {what},"
             f" up to position {found.position}.",
@@ -325,3 +345,21 @@ class _Copy:
                 self.target.checkpoint(
                     self.found.position - offset, snapshot.dump(self._chain.recorded, self.head, offset)
                 )
+
+
+def _used(place: str, moved_to: str) -> StateError:
+    """The error for a place that a log was moved away from."""
+    scheme = place.partition(":")[0]
+    way = {
+        "sqlite": "a file of another name",
+        "git": (
+            "another remote; or, if nobody needs what is kept there, remove it: `git ls-remote REMOTE"
+            " refs/reconciler/PROJECT/ENV 'refs/reconciler-checkpoint/PROJECT/ENV/*'` shows each REF of it, and"
+            " `git push REMOTE :REF` removes one"
+        ),
+    }.get(scheme, "another bucket, prefix or database")
+    return StateError(
+        f"A log was moved from there to {moved_to}, and {place} keeps it up to then: a place is used once, so that"
+        " whoever still has it set is told where the log went.",
+        f"Nothing of it was changed. Name {way}.",
+    )

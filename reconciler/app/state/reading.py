@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
+from reconciler.app.state.exporting import in_place
 from reconciler.app.wiring import Wiring
 from reconciler.model.errors import Usage
 from reconciler.model.manifest import Manifest
@@ -13,11 +14,17 @@ from reconciler.model.values import Address, JSONObject
 
 
 def recorded(wiring: Wiring, note: Callable[[str], None] = lambda said: None) -> Recorded:
-    """The state as it is recorded; nothing is asked of any service.  `note` is told of a log that goes on elsewhere."""
+    """The state as it is recorded; nothing is asked of any service.
+
+    `note` is told of a log that does not exist, and of one that goes on elsewhere.
+    """
     from reconciler.state.log import read
 
-    with closing(wiring.backend(wiring.project())) as backend:
+    project = wiring.project()
+    with closing(wiring.backend(project)) as backend:
         known = read(backend)
+    if known.lineage is None:
+        note(f"there is no {in_place(wiring, project)} yet")
     if known.moved_to is not None:
         note(f"this log was moved to {known.moved_to}, and goes on there: what is shown here is how it was then")
     return known

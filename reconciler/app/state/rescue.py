@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.settings import DATA, TOOL
-from reconciler.app.state.exporting import log_name
 from reconciler.app.state.resolving import options
 from reconciler.app.state.writing import write
 from reconciler.app.wiring import Wiring
@@ -84,7 +83,7 @@ def _save(wiring: Wiring, run: str, logs: Sequence[Log]) -> str:
 def _name(wiring: Wiring) -> str:
     """What the log is called, for people; empty when the project file says so no longer."""
     try:
-        return log_name(wiring, wiring.project())
+        return wiring.log_name(wiring.project())
     except ReconcilerError:
         return ""
 

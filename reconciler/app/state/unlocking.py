@@ -28,6 +28,8 @@ async def unlock(wiring: Wiring, confirm: Callable[[str], bool]) -> Lease | None
         log = Log(backend, wiring.clock, note=wiring.note)
         await log.refresh()
         lease = log.recorded.lease
+        if log.recorded.moved_to is not None:
+            wiring.note(f"this log was moved to {log.recorded.moved_to}, and goes on there; say --state for that place")
         if lease is None:
             return None
         if not confirm(facts(lease)):

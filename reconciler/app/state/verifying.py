@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.history.reading import links
-from reconciler.app.state.exporting import log_name, placed
+from reconciler.app.state.exporting import nothing
 from reconciler.app.state.reading import doubts
 from reconciler.app.wiring import Wiring
 from reconciler.model.entry import Archived
@@ -25,7 +25,6 @@ _KEEP: Final = (
     "`state export FILE` keeps what is intact, up to position {end}. `state migrate URL --from FILE` makes a log"
     " of that, or of an older export, in another place."
 )
-_COPY: Final = "Take another copy of the file. It is intact up to position {end}."
 
 
 def verify(wiring: Wiring, file: Path | None, archives: Sequence[Path]) -> tuple[JSONObject, StateError | None]:
@@ -33,25 +32,37 @@ def verify(wiring: Wiring, file: Path | None, archives: Sequence[Path]) -> tuple
 
     Every batch is verified and folded anew.  Returns `reconciler.verification/1`, and the damage at which the check
     ended, None for a log that is sound.  A checkpoint that is not what the log says is a warning where a normal open
-    goes round it, damage where it does not.  Raises Unreachable when the storage does not answer.
+    goes round it, damage where it does not.  Raises Usage for a log that does not exist, Unreachable when the storage
+    does not answer.
     """
     from reconciler.state.exported import ExportedLog
 
     with ExitStack() as stack:
         before = sorted(map(ExportedLog, archives), key=lambda archive: archive.header.first)
         last: Backend
+        check, expected = _Check(), list[_Expected]()
         if file is None:
             project = wiring.project()
-            name, last = log_name(wiring, project), stack.enter_context(closing(wiring.backend(project)))
+            name, last = wiring.log_name(project), stack.enter_context(closing(wiring.backend(project)))
+            expected = _expected(last, check)
+            if expected and expected[0].head is None:
+                raise nothing(wiring, project)
         else:
             last = exported = ExportedLog(file)
             name = exported.header.log
-        check = _Check()
-        damage = check.run([*before, last], _expected(last, check) if file is None else [])
-    end = check.chain.recorded.position
-    if damage is not None and end and damage.message.startswith("Position "):
-        damage = StateError(damage.message, (_KEEP if file is None else _COPY).format(end=end))
+        damage = _advised(check.run([*before, last], expected), check.chain.recorded.position)
     return check.report(name, file, archives, damage), damage
+
+
+def _advised(damage: StateError | None, end: int) -> StateError | None:
+    """What was found wrong, with what can be done about it: a log is saved up to its end, a file is copied again."""
+    from reconciler.state.records import damaged
+
+    if damage is None or not end or not damage.message.startswith("Position "):
+        return damage
+    if damage.hint in ("", damaged("").hint):
+        return StateError(damage.message, _KEEP.format(end=end))
+    return StateError(damage.message, f"{damage.hint} What comes before is intact, up to position {end}.")
 
 
 @dataclass(slots=True)
@@ -97,8 +108,9 @@ class _Check:
     def run(self, backends: Sequence[Backend], expected: Sequence[_Expected]) -> StateError | None:
         """Walk the logs, one behind the other; returns the damage that was found."""
         seen: Link | None = None
+        rest = iter(backends)
         try:
-            for link in links(backends, self.chain):
+            for link in links(rest, self.chain):
                 self._count(seen, expected)
                 seen = link
             self._count(seen, expected)
@@ -107,12 +119,12 @@ class _Check:
         except StateError as error:
             if seen is not None and seen.position <= self.chain.recorded.position:
                 self._count(seen, expected)
-            if expected:
+            if expected and next(rest, None) is None:  # it is the log itself
                 self.warnings.append(
                     f"the log can still be opened, through its checkpoint at position {expected[-1].position}; what is"
                     " damaged is the way there"
                 )
-            return placed(error, self.chain.recorded.position + 1)
+            return error
         return self._judge(expected)
 
     def _count(self, link: Link | None, expected: Sequence[_Expected]) -> None:

@@ -24,7 +24,8 @@ from reconciler.cli.options import common, formats, note, option, settings
 def verify(format_: str, file: Path | None, archives: tuple[Path, ...]) -> None:
     """Check the log from its beginning to its end: every batch, what they fold to, and its checkpoint.
 
-    With FILE: an exported log or an archive instead.  Exits with 5 for a log that is damaged, and says where.
+    With FILE: an exported log or an archive instead.  Exits with 5 for a log that is damaged, and says where; with 64
+    for one that does not exist.
     """
     from reconciler.app.state import verifying
     from reconciler.app.wiring import Wiring
