@@ -18,7 +18,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.ports import Backend
 from reconciler.model.recorded import Recorded
 from reconciler.state import codec, snapshot
-from reconciler.state.backends import WHOLE
+from reconciler.state.backends import WHOLE, replay
 from reconciler.state.fold import Fold
 from reconciler.state.records import damaged
 
@@ -110,14 +110,21 @@ class Chain:
 
 
 def load(backend: Backend) -> Chain:
-    """Return the whole log, folded from its checkpoint, or from its beginning when that does not work."""
+    """Return the whole log, folded from its checkpoint, or from its beginning when that does not work.
+
+    A checkpoint is believed when the batch behind it follows the one that it ends with, or that one is the last and
+    has its hash: where a part of the log was put back from a copy, checkpoints of what was lost may still be there.
+    """
     with _uncollected():
         found, batches = backend.read(0)
         if found is not None:
             try:
                 held = snapshot.load(found[1])
-                if held.recorded.position - held.offset == found[0]:
-                    return _follow(Chain(Fold(held.recorded), held.head, held.offset), batches)
+                chain = Chain(Fold(held.recorded), held.head, held.offset)
+                if chain.end == found[0]:
+                    _follow(chain, batches)
+                    if chain.end > found[0] or _ends_with(backend, found[0], held.head):
+                        return chain
             except StateError:
                 pass  # the replay finds out whether it was only the checkpoint
             batches = backend.read(WHOLE)[1]
@@ -142,6 +149,12 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+def _ends_with(backend: Backend, position: int, head: str) -> bool:
+    """Whether the batch at a position is there and has this hash."""
+    row = next(iter(backend.read(replay(position - 1))[1]), None)
+    return row is not None and row[0] == position and codec.sha256(row[1]) == head
 
 
 def _follow(chain: Chain, batches: Iterable[tuple[int, bytes]]) -> Chain:

@@ -147,6 +147,17 @@ class LogContract(StorageContract):
         storage.overwrite_checkpoint(checkpoint(grown(other := opened(OTHER), 3, "other"), other))
         assert load(opened()).recorded == chain.recorded
 
+    def test_a_checkpoint_of_what_was_lost_costs_only_time(self, storage: Storage, opened: Open) -> None:
+        one, other = opened(), opened(OTHER)
+        chain, lost = grown(one, 2), grown(other, 2)
+        put(chain, one, [intended("kept")])
+        put(lost, other, [intended("lost")])
+        checkpoint(chain, one)
+        storage.overwrite_checkpoint(checkpoint(lost, other))
+        assert load(opened()).recorded == chain.recorded
+        put(chain, one, [intended("later")])
+        assert load(opened()).recorded == chain.recorded
+
     def test_a_checkpoint_of_another_position_costs_only_time(self, opened: Open) -> None:
         one = opened()
         chain = grown(one, 1)

@@ -238,8 +238,9 @@ def test_a_damaged_byte_anywhere(backend: str, tmp_path: Path) -> None:
 @contextmanager
 def leaving_a_wal(file: Path) -> Iterator[None]:
     """Whoever closes the file in here is not the last to use it, as when others were killed."""
+    with closing(open_backend(f"sqlite:{file}", "acme/another")) as another:
+        another.append(1, b"{}")
     with closing(sqlite3.connect(file)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
         db.execute("SELECT count(*) FROM sqlite_master").fetchall()
         yield
 

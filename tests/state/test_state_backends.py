@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from table_logs import TableStorage
 
-from reconciler.model.errors import StateError, Unreachable, Usage
+from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
 from reconciler.model.ports import Backend
 from reconciler.state.backends import WHOLE, open_backend, shown
 from reconciler.state.backends.sqlite import SqliteBackend
@@ -149,7 +149,9 @@ def test_a_newer_file_is_refused(path: Path, backend: Backend) -> None:
     refused(lambda: backend.append(2, b"b"), str(path), "newer version")
 
 
-@pytest.mark.parametrize("statement", ["CREATE TABLE t (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"])
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE t (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7", "VACUUM"]
+)
 def test_the_database_of_another_program_is_left_alone(path: Path, backend: Backend, statement: str) -> None:
     query(path, statement)
     before = path.read_bytes()
@@ -159,12 +161,93 @@ def test_the_database_of_another_program_is_left_alone(path: Path, backend: Back
     assert len(path.read_bytes()) == len(before)
 
 
-def test_an_empty_file_is_an_empty_log(path: Path, backend: Backend) -> None:
+def test_an_empty_file_is_not_an_empty_log(path: Path, backend: Backend) -> None:
     path.touch()
-    assert rows(backend) == []
-    assert path.read_bytes() == b""
+    for act in (lambda: rows(backend), lambda: backend.append(1, b"a"), lambda: backend.trim(1)):
+        refused(act, str(path), "is empty: it was cut off, or is not ours")
+    assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [("state.db", b"")]
+
+
+@pytest.mark.parametrize("left", ["-wal", "-journal"])
+def test_what_is_left_of_a_file_that_is_gone_is_not_an_empty_log(path: Path, backend: Backend, left: str) -> None:
     backend.append(1, b"a")
+    backend.append(2, b"b")
+    rest = path.with_name(f"{path.name}{left}")
+    held = path.with_name(f"{path.name}-wal").read_bytes()
+    backend.close()
+    path.unlink()
+    rest.write_bytes(held)
+    for act in (lambda: rows(backend), lambda: backend.append(1, b"a")):
+        refused(act, f"state file {path} is gone, but state.db{left} is there")
+    assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [(rest.name, held)]
+
+
+def test_the_file_appears_when_it_is_whole(path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], bytes]] = []
+
+    def link(made: Path, target: Path, real: Callable[[Path, Path], None] = os.link) -> None:
+        seen.append(([file.name for file in path.parent.iterdir()], made.read_bytes()))
+        real(made, target)
+
+    monkeypatch.setattr(os, "link", link)
+    backend.append(1, b"a")
+    ((names, content),) = seen
+    assert path.name not in names
+    made = path.with_name("made.db")
+    made.write_bytes(content)
+    assert rows(open_backend(f"sqlite:{made}", "acme/default")) == []
+
+
+def test_who_is_quicker_has_made_the_file(path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(made: Path, target: Path, real: Callable[[Path, Path], None] = os.link) -> None:
+        monkeypatch.setattr(os, "link", real)
+        other = open_backend(f"sqlite:{path}", "acme/default")
+        other.append(1, b"first")
+        other.close()
+        real(made, target)
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(Conflict):
+        backend.append(1, b"second")
+    assert rows(backend) == [(1, b"first")]
+    backend.close()
+    assert [file.name for file in path.parent.iterdir()] == ["state.db"]
+
+
+def test_a_file_system_without_hard_links_will_do(
+    path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(made: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    backend.append(1, b"a")
+    backend.close()
+    assert [file.name for file in path.parent.iterdir()] == ["state.db"]
     assert rows(backend) == [(1, b"a")]
+
+
+KILLED = """
+import os, signal, sys
+from reconciler.state.backends import open_backend
+os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+open_backend("sqlite:" + sys.argv[1], "acme/default").append(1, b"a")
+"""
+
+
+def test_who_is_killed_while_the_file_is_made_leaves_nothing_in_the_way(path: Path, backend: Backend) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert rows(backend) == []
+    backend.append(1, b"b")
+    assert rows(backend) == [(1, b"b")]
+
+
+def test_a_link_to_nothing_leads_to_where_the_file_is_made(path: Path, tmp_path: Path, backend: Backend) -> None:
+    (tmp_path / "disk").mkdir()
+    path.symlink_to(tmp_path / "disk" / "log.db")
+    backend.append(1, b"a")
+    assert rows(open_backend(f"sqlite:{tmp_path}/disk/log.db", "acme/default")) == [(1, b"a")]
 
 
 def test_what_is_no_database_is_refused(path: Path, backend: Backend) -> None:
@@ -239,17 +322,19 @@ def test_somebody_who_never_lets_go_is_named_as_the_cause(
     path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconciler.state.backends.sqlite._PATIENCE", 0.05)
-    query(path, "PRAGMA journal_mode = DELETE", "CREATE TABLE t (x)", "DROP TABLE t")
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    refused(lambda: backend.append(1, b"a"), str(path), "in use by another process", kind=Unreachable)
-    blocker.close()
     backend.append(1, b"a")
+    backend.close()
+    query(path, "PRAGMA journal_mode = DELETE")
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     refused(lambda: backend.append(2, b"b"), str(path), "in use by another process", kind=Unreachable)
     blocker.close()
     backend.append(2, b"b")
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    refused(lambda: backend.append(3, b"c"), str(path), "in use by another process", kind=Unreachable)
+    blocker.close()
+    backend.append(3, b"c")
 
 
 LIMITED = """
@@ -424,6 +509,11 @@ def test_urls_that_cannot_be_opened_name_what_can() -> None:
         "",
         "sqlite:",
         "sqlite:a\0b",
+        "sqlite:/",
+        "sqlite:.",
+        "sqlite:..",
+        "sqlite:folder/",
+        "sqlite:folder/..",
     ):
         with pytest.raises(Usage) as caught:
             open_backend(url, "acme/default")

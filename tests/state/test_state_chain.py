@@ -16,6 +16,7 @@ from reconciler.model.errors import StateError, Unreachable
 from reconciler.model.plan import Action
 from reconciler.model.recorded import Recorded
 from reconciler.state import codec, snapshot
+from reconciler.state.backends import WHOLE, replay
 from reconciler.state.chain import Chain, load, walk
 from reconciler.state.fold import fold
 
@@ -33,7 +34,7 @@ class Kept:
     def read(self, after: int) -> tuple[tuple[int, bytes] | None, Iterable[tuple[int, bytes]]]:
         self.reads.append(after)
         found = self.found if after >= 0 and self.found is not None and self.found[0] > after else None
-        first = found[0] if found else after
+        first = found[0] if found else max(after, ~after)
         return found, (row for row in self.rows if row[0] > first)
 
     def append(self, position: int, batch: bytes) -> None:
@@ -136,7 +137,7 @@ def test_a_checkpoint_anywhere_makes_no_difference(shape: tuple[Rows, Rows, int]
     assert chain.head is not None
     kept = Kept(rest, (chain.end, snapshot.dump(chain.recorded, chain.head, chain.offset)))
     loaded = load(kept)
-    assert kept.reads == [0]
+    assert kept.reads == ([0] if chain.end < rest[-1][0] else [0, replay(chain.end - 1)])
     assert (loaded.recorded, loaded.offset, loaded.end) == (load(Kept(rows)).recorded, offset, rest[-1][0])
 
 
@@ -266,6 +267,40 @@ def test_a_checkpoint_is_not_believed_when_what_follows_does_not() -> None:
     kept = Kept(rows, (1, snapshot.dump(other.recorded, other.head)))
     assert load(kept).recorded == load(Kept(rows)).recorded
     assert kept.reads == [0, -1]
+
+
+@given(shapes(), st.data())
+def test_a_checkpoint_of_what_was_lost_is_not_believed(shape: tuple[Rows, Rows, int], data: st.DataObject) -> None:
+    _, rest, _ = shape
+    if len(rest) < 2:
+        return
+    fork, first = Chain(), data.draw(st.integers(1, len(rest) - 1))
+    for position, batch in rest[:first]:
+        fork.follow(position, batch)
+    sealed(fork, [[LeaseReleased("lost", at(9))]] * (len(rest) - first))
+    assert fork.head is not None
+    assert fork.end == rest[-1][0]
+    kept = Kept(rest, (fork.end, snapshot.dump(fork.recorded, fork.head, fork.offset)))
+    assert load(kept).recorded == load(Kept(rest)).recorded
+
+
+def test_a_checkpoint_that_ends_the_log_is_compared_with_its_batch_alone() -> None:
+    lost, chain = Chain(), Chain()
+    sealed(lost, [BATCHES[0], [LeaseReleased("lost", at(2))], BATCHES[2]])
+    rows = sealed(chain, BATCHES)
+    for made, reads in ((chain, [0, replay(2)]), (lost, [0, replay(2), WHOLE])):
+        assert made.head is not None
+        kept = Kept(rows, (3, snapshot.dump(made.recorded, made.head)))
+        assert load(kept).recorded == chain.recorded
+        assert kept.reads == reads
+
+
+def test_a_checkpoint_whose_batch_is_gone_is_not_believed() -> None:
+    chain = Chain()
+    rows = sealed(chain, BATCHES)
+    assert chain.head is not None
+    made = snapshot.dump(chain.recorded, chain.head)
+    assert load(Kept(rows[:2], (3, made))).recorded.position == 2
 
 
 def test_who_holds_the_state_holds_it_on() -> None:

@@ -3,14 +3,19 @@ said when something is wrong."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -254,7 +259,8 @@ def test_a_push_that_takes_too_long_is_in_doubt(bare: Path, backend: Backend, mo
 
 
 def test_a_server_that_never_answers_is_given_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(git_remote, "PATIENCE", 0.3)
+    assert git_remote.LOOK < git_remote.PATIENCE
+    monkeypatch.setattr(git_remote, "LOOK", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         backend = opened(f"http://ann:s3cret@127.0.0.1:{silent.getsockname()[1]}/log.git")
         for act in (lambda: rows(backend), lambda: write(backend, 1), lambda: backend.trim(1)):
@@ -270,6 +276,7 @@ def test_what_is_no_repository_is_called_that(here: Path, remote: str) -> None:
     for act in (lambda: rows(opened(remote)), lambda: write(opened(remote), 1)):
         error = refused(act, StateError, f"The git remote {remote}")
         assert "git" in error.message
+        assert not re.search(r"[.:;!] ?[.;]|Please", error.message), error.message
     assert not (here / "pwned").exists()
 
 
@@ -535,6 +542,80 @@ def test_who_is_stopped_in_its_turn_stops_nobody_else(
         write(opened(bare), 2)
         write(backend, 3)
     assert rows(backend) == expected(1, 3)
+
+
+WRITER = "import sys; from reconciler.state.backends import open_backend; b = open_backend(sys.argv[1], sys.argv[2])"
+
+
+@contextmanager
+def killed(url: str, act: str, reached: Callable[[], object]) -> Iterator[None]:
+    """While inside, a process that acts on the log has been killed, after something was reached."""
+    with subprocess.Popen([sys.executable, "-c", f"{WRITER}; {act}", url, LOG], start_new_session=True) as process:
+        reached()
+        assert process.poll() is None
+        process.kill()
+    try:
+        yield
+    finally:
+        for child in sessions():
+            os.killpg(child, signal.SIGKILL)
+
+
+def sessions() -> list[int]:
+    """What has begun a session, works in this folder, and is not this process: git, or who watches it."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (folder / "cwd").readlink() == Path.cwd() and (folder / "stat").read_text().split()[5] == folder.name:
+                found.append(int(folder.name))
+    return found
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("scheme", ["git", "http"])
+def test_a_look_ends_with_its_process_and_holds_nobody_up(
+    bare: Path, here: Path, backend: Backend, scheme: str
+) -> None:
+    write(backend, 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
+        url = f"git:{scheme}://127.0.0.1:{silent.getsockname()[1]}/log.git"
+
+        def asked() -> None:
+            stack.enter_context(silent.accept()[0])
+            wait_until(lambda: len(sessions()) == 3)  # the process, git, and who watches it
+
+        with killed(url, "b.read(0)", asked):
+            wait_until(lambda: may_lock(here))
+            wait_until(lambda: not sessions())
+    write(backend, 2)
+
+
+def may_lock(folder: Path) -> bool:
+    """Whether nobody has its turn in a folder."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(opened)
+    return True
+
+
+def test_a_push_that_hangs_without_its_process_is_ended(bare: Path, here: Path, backend: Backend) -> None:
+    write(backend, 1)
+    refusing = hook(bare, "pre-receive", f"touch {here}/began; sleep 300")
+    with killed(f"git:{bare}", "b.append(2, b'2')", lambda: wait_until((here / "began").exists)):
+        wait_until(lambda: not sessions())
+    refusing.unlink()
+    write(backend, 2)
+    assert rows(backend) == expected(1, 2)
 
 
 def test_a_push_goes_on_without_its_process_and_nobody_overtakes_it(bare: Path, here: Path, backend: Backend) -> None:

@@ -46,6 +46,7 @@ CAUGHT = {
     "a_checkpoint_shortens_the_reading_and_changes_nothing": ["NoCheckpoints"],
     "a_damaged_checkpoint_costs_only_time": ["ReadsItsCheckpoint"],
     "a_checkpoint_of_another_log_costs_only_time": ["CheckpointTrims"],
+    "a_checkpoint_of_what_was_lost_costs_only_time": ["CheckpointTrims"],
     "a_checkpoint_of_another_position_costs_only_time": ["CheckpointTrims"],
     "what_is_trimmed_is_gone_and_the_rest_stays": ["CreatesIfAbsent", "TrimsNothing"],
     "a_log_that_does_not_exist_can_be_trimmed": ["TrimsLogsThatAreThere"],

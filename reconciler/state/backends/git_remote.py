@@ -29,9 +29,14 @@ from urllib.parse import unquote
 from reconciler.model.errors import Conflict, StateError, Unreachable, Usage
 from reconciler.state.backends import shown
 
-PATIENCE: Final = 60.0  # seconds for a question or a batch; the slowest servers and hooks need a fraction of it
+LOOK: Final = 30.0  # seconds for a question; the slowest servers need a fraction of it
+PATIENCE: Final = 60.0  # seconds for a batch, which hooks may look at
 LONG: Final = 600.0  # seconds for a history or a snapshot
-_TURNS: Final = 2_000  # how often, 5 ms apart, others in the working directory are let go first
+_TURNS: Final = 600  # how often, 5 ms apart, others in the working directory are let go first
+_GRACE: Final = 2  # seconds for a push whose process is gone, less than others wait for it
+
+# Ends a session when the other end of its input is closed, and not when it is told that all is well.
+_WATCH: Final = 'read -r _ || { sleep "$1"; kill -s TERM -- "-$0"; }'
 
 _NAME: Final = "reconciler-state"
 # What decides how a remote is reached, in the configuration of the repository in the working directory.
@@ -52,6 +57,7 @@ _LASTING: Final = re.compile(
     r"|[Pp]ermission (to .* )?denied|[Aa]ccess denied|insufficient permission|dubious ownership|[Hh]ost key|certificate"
     r"|strange hostname|error: 4(?!08|29)\d\d|hash algorithm|[Nn]o space left"
 )
+_ADVICE: Final = re.compile(r"Please make sure you have the correct access rights\s+and the repository exists\.")
 _LOGIN: Final = re.compile(r"(https?://)([^/:@]*):([^/]*)@([^/?#]+)")
 
 
@@ -66,7 +72,8 @@ class Answer(NamedTuple):
     def words(self) -> str:
         """What git and the server said, in one short line that is safe on a terminal, without credentials."""
         reasons = re.findall(r"^!.*\t(\[.*)$", self.out.decode(errors="replace"), re.MULTILINE)
-        said = "; ".join(filter(None, map(str.strip, (*reasons, *self.err.splitlines()))))
+        lines = (*reasons, *_ADVICE.sub("", self.err).splitlines())
+        said = "; ".join(filter(None, (line.removeprefix("fatal: ").strip(" \t.:;") for line in lines)))
         safe = "".join(sign if sign.isprintable() else " " for sign in re.sub(r"(?<=//)[^/@\s]*@", "", said))
         return (safe if len(safe) <= 300 else safe[:299] + "…") or "git said nothing"
 
@@ -128,7 +135,7 @@ class Remote:
 
     def refs(self) -> Mapping[str, str]:
         """The refs of the remote and what they point to; raises StateError and Unreachable."""
-        answer = self._run("ls-remote", "--quiet", _NAME)
+        answer = self._run("ls-remote", "--quiet", _NAME, patience=LOOK)
         if answer.code:
             raise self.failure("cannot be read", answer)
         lines = (line.split("\t", 1) for line in answer.out.decode(errors="surrogateescape").splitlines())
@@ -146,7 +153,8 @@ class Remote:
         options = [f"--force-with-lease={old[0]}:{old[1]}"] if old else []
         if self._local is not None:  # where nobody else collects the garbage, but that may not slow down every push
             options.append(f"--receive-pack=git -c core.fsync=all -c receive.autogc={old is None} receive-pack")
-        return self._run("push", "--porcelain", *options, _NAME, *refs, at=self.path, long=old is None)
+        patience = PATIENCE if old else LONG
+        return self._run("push", "--porcelain", *options, _NAME, *refs, at=self.path, patience=patience)
 
     def put(self, kind: str, content: bytes) -> str:
         """Write a loose object, as "gitformat-loose" describes it, and return its name."""
@@ -172,7 +180,7 @@ class Remote:
 
     def local(self, *arguments: str, at: Path | None = None, said: bytes = b"") -> bytes:
         """What git says in our repository; raises Unreachable when it fails, for a new one may cure it."""
-        answer = self._run(*arguments, at=at or self.path, said=said, long=True)
+        answer = self._run(*arguments, at=at or self.path, said=said, patience=LONG)
         if answer.code:
             what = f"`git {arguments[0]}` fails in {at or self._path}: {answer.words}"
             hint = "Try again. If it stays so, what is there is damaged: see `git fsck`, and restore it from a copy."
@@ -235,13 +243,7 @@ class Remote:
         answer = self._run("-c", "safe.bareRepository=explicit", *arguments, here=True)  # a branch may hold such a one
         return "" if answer.code else answer.out.decode(errors="surrogateescape")
 
-    def _run(
-        self, *arguments: str, here: bool = False, at: str | Path = os.devnull, said: bytes = b"", long: bool = False
-    ) -> Answer:
-        """Run git `here`, or in a repository of ours with the remote as `_NAME`; it holds on to our turn.
-
-        When it takes too long all that it has started is ended, and Unreachable raised.
-        """
+    def _environ(self, here: bool, at: str | Path) -> Mapping[str, str]:
         environ = {key: value for key, value in os.environ.items() if _KEPT.fullmatch(key)} | _FIXED
         if not here:
             given = environ.get("GIT_CONFIG_COUNT", "")
@@ -249,7 +251,22 @@ class Remote:
             for number, (key, value) in enumerate(self._settings, first):
                 environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
             environ |= {"GIT_CONFIG_COUNT": str(first + len(self._settings)), "GIT_DIR": str(at)}
-        patience = LONG if long else PATIENCE
+        return environ
+
+    def _run(
+        self,
+        *arguments: str,
+        here: bool = False,
+        at: str | Path = os.devnull,
+        said: bytes = b"",
+        patience: float | None = None,
+    ) -> Answer:
+        """Run git `here`, or in a repository of ours with the remote as `_NAME`; a push holds on to our turn.
+
+        When it takes too long all that it has started is ended, and Unreachable raised.
+        """
+        patience = PATIENCE if patience is None else patience
+        pushes = arguments[0] == "push"
         # What git starts may outlive it with its standard error open, as ssh's shared connections do: so it is a file.
         with (
             tempfile.TemporaryFile() as told,
@@ -259,13 +276,14 @@ class Remote:
                 stdout=subprocess.PIPE,
                 stderr=told,
                 cwd=self._folder,
-                env=environ,
+                env=self._environ(here, at),
                 start_new_session=True,
-                pass_fds=self._held,
+                pass_fds=self._held if pushes else (),
             ) as process,
         ):
             try:
-                out = process.communicate(said, timeout=patience)[0]
+                with _watched(process.pid, _GRACE if pushes else 0):
+                    out = process.communicate(said, timeout=patience)[0]
             except BaseException as error:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
@@ -275,6 +293,25 @@ class Remote:
                 raise Unreachable(what, "Check the network and the server, then try again.") from error
             told.seek(0)
             return Answer(process.returncode, out, told.read().decode(errors="replace"))
+
+
+@contextmanager
+def _watched(session: int, grace: int) -> Iterator[None]:
+    """While inside, a session of ours is ended when this process is gone, however it ended: so many seconds later."""
+    if os.name != "posix":
+        yield
+        return
+    with subprocess.Popen(  # noqa: S603 - the arguments are ours
+        ["/bin/sh", "-c", _WATCH, str(session), str(grace)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as watch:
+        try:
+            yield
+        finally:
+            watch.communicate(b"\n")
 
 
 @contextmanager
