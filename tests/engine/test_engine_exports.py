@@ -55,7 +55,8 @@ def test_an_export_is_started_polled_fetched_and_recorded() -> None:
 
 
 def test_an_export_that_is_moved_while_it_is_waited_for_is_delivered_under_its_new_name() -> None:
-    world = world_with(PROCESSING, DONE)
+    world = world_with(DONE, PROCESSING, DONE)
+    asyncio.run(world.apply(export("other", {"n": 2}, AT)))
     asked = world.provider.export_status
     moved = fakes.address("y")
 
@@ -69,7 +70,7 @@ def test_an_export_that_is_moved_while_it_is_waited_for_is_delivered_under_its_n
     run = world.recorded.exports[moved].run
     assert run is not None
     assert run.state is RunState.DELIVERED
-    assert (len(world.shelf.files), world.service.started.total()) == (1, 1)
+    assert (len(world.shelf.files), world.service.started.total()) == (2, 2)
     assert world.last("export.delivered")["sha256"] == run.sha256
 
 

@@ -64,6 +64,8 @@ class SqliteStorage(TableStorage):
 
 
 class TestSqlite(BackendContract):
+    stride = 7
+
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Iterator[SqliteStorage]:
         made = SqliteStorage(tmp_path)
