@@ -170,6 +170,7 @@ def test_what_does_not_exist(asked: str, advice: str) -> None:
     assert advice in refused.value.hint
 
 
+@pytest.mark.usefixtures("uncovered")
 @given(st.text(max_size=40))
 def test_whatever_is_asked_is_answered_or_refused(asked: str) -> None:
     for text in (asked, f"blue/report.{asked}", f"project.defaults.{asked}"):

@@ -254,7 +254,7 @@ def knows_more(found: Diagnostic) -> bool:
     return found.code == "empty-columns" or any(word in found.message for word in words)
 
 
-@pytest.mark.no_cover  # of what thousands of cases visit nothing is new
+@pytest.mark.usefixtures("uncovered")
 @pytest.mark.parametrize("name", OWN)
 def test_every_single_change_of_a_right_document_of_our_own(tmp_path: Path, name: str) -> None:
     file = {"project": "reconciler.yaml", "environment": "environments/default.yaml"}[name]
@@ -296,7 +296,7 @@ def validated_apart(folder: Path, texts: list[str]) -> list[list[Diagnostic]]:
     return list(told.values())
 
 
-@pytest.mark.no_cover
+@pytest.mark.usefixtures("uncovered")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_single_change_of_a_right_manifest(tmp_path: Path, seed: str) -> None:
     texts = list(dict.fromkeys(yaml.safe_dump(mutant, sort_keys=False) for mutant in mutants(SEEDS[seed])))

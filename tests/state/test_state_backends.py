@@ -22,6 +22,7 @@ from reconciler.model.ports import Backend
 from reconciler.state.backends import WHOLE, open_backend, shown
 from reconciler.state.backends.sqlite import SqliteBackend
 from reconciler.testing.backends import BackendContract, rows
+from reconciler.testing.storage import Open, Storage
 
 
 class Lost(SqliteBackend):
@@ -64,13 +65,15 @@ class SqliteStorage(TableStorage):
 
 
 class TestSqlite(BackendContract):
-    stride = 7
-
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Iterator[SqliteStorage]:
         made = SqliteStorage(tmp_path)
         yield made
         made.close()
+
+    @pytest.mark.usefixtures("uncovered")
+    def test_every_damaged_byte_is_found(self, storage: Storage, opened: Open) -> None:
+        super().test_every_damaged_byte_is_found(storage, opened)
 
 
 @pytest.fixture
